@@ -1,0 +1,1 @@
+"""Perch, a self-hosted publisher for X."""
