@@ -1,0 +1,120 @@
+"""Tables of X apps, X accounts, their grants, and sign-ins under way."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from perch.db import Base, new_public_id, one_of
+
+
+class AppKind(StrEnum):
+    """Which X an app talks to."""
+
+    LIVE = "live"
+    SANDBOX = "sandbox"
+
+
+class RefreshState(StrEnum):
+    """Where the one refresh of a grant that may be in flight stands."""
+
+    IDLE = "idle"
+    INFLIGHT = "inflight"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+
+
+class LoginFace(StrEnum):
+    """Where a sign-in ends."""
+
+    BROWSER = "browser"
+    JSON = "json"
+    TERMINAL = "terminal"
+
+
+class XApp(Base):
+    """An app registered with X, or with the sandbox. An account's client refuses every other host."""
+
+    __tablename__ = "x_app"
+    __table_args__ = (UniqueConstraint("kind", "api_url", "client_id"), one_of("kind", AppKind))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    kind: Mapped[str]
+    api_url: Mapped[str]
+    authorize_url: Mapped[str]
+    client_id: Mapped[str]
+    client_secret_sealed: Mapped[str | None]
+    plan: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class XAccount(Base):
+    """An X account that posts can be sent from, with the lane that serialises its sends."""
+
+    __tablename__ = "x_account"
+    __table_args__ = (UniqueConstraint("app_id", "x_user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    app_id: Mapped[int] = mapped_column(ForeignKey("x_app.id"))
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
+    x_user_id: Mapped[str]
+    username: Mapped[str]
+    name: Mapped[str]
+    avatar_url: Mapped[str | None]
+    subscription_type: Mapped[str | None]
+    zone: Mapped[str]
+    created_at: Mapped[datetime]
+    disconnected_at: Mapped[datetime | None]
+    paused_reason: Mapped[str | None]
+    paused_until: Mapped[datetime | None]
+    lane_owner: Mapped[str | None]
+    lane_until: Mapped[datetime | None]
+    fence: Mapped[int] = mapped_column(default=0)
+
+
+class Grant(Base):
+    """What an account's holder consented to: one a account, replaced whole by a new consent."""
+
+    __tablename__ = "x_grant"
+    __table_args__ = (one_of("refresh_state", RefreshState),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    account_id: Mapped[int] = mapped_column(ForeignKey("x_account.id", ondelete="CASCADE"), unique=True)
+    scope: Mapped[str]
+    access_token_sealed: Mapped[str] = mapped_column(Text)
+    refresh_token_sealed: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime]
+    generation: Mapped[int] = mapped_column(default=1)
+    refresh_state: Mapped[str] = mapped_column(default=RefreshState.IDLE)
+    refresh_owner: Mapped[str | None]
+    refresh_until: Mapped[datetime | None]
+    granted_at: Mapped[datetime]
+    rotated_at: Mapped[datetime]
+
+
+class LoginAttempt(Base):
+    """A sign-in on its way through X: one use, ten minutes. Its PKCE verifier never leaves the server."""
+
+    __tablename__ = "login_attempt"
+    __table_args__ = (one_of("face", LoginFace), Index("ix_login_attempt_expires_at", "expires_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    app_id: Mapped[int] = mapped_column(ForeignKey("x_app.id"))
+    face: Mapped[str]
+    state_hash: Mapped[str] = mapped_column(unique=True)
+    browser_hash: Mapped[str | None]
+    verifier_sealed: Mapped[str]
+    redirect_uri: Mapped[str]
+    next_path: Mapped[str]
+    zone: Mapped[str]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+    workspace_id: Mapped[int | None] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -1,0 +1,69 @@
+"""Connections and transactions, the same for SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+Transactions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+"""Opens one transaction that commits when its block ends; for use cases that commit between steps."""
+
+
+class Database:
+    """One database: ``read`` and ``write`` open the only two kinds of transaction there are."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(url) if self.is_sqlite else create_async_engine(url, pool_size=10)
+        writing = self._engine.execution_options(perch_begin="IMMEDIATE")
+        self._reads = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._writes = async_sessionmaker(writing, expire_on_commit=False)
+        # SQLite has one writer at a time: queueing here is fair and quick, its busy handler is neither.
+        self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A snapshot to read from; nothing is kept."""
+        async with self._reads() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One durable transaction: committed when the block ends, rolled back when it raises."""
+        async with self._turn, self._writes.begin() as session:
+            yield session
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late and is never IMMEDIATE
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("perch_begin", "")
+    connection.exec_driver_sql(f"BEGIN {mode}".rstrip())
