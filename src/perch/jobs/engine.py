@@ -1,0 +1,103 @@
+"""PgQueuer behind two verbs: register a handler, wake it.
+
+A hint carries a key and nothing else. Losing, repeating or delaying one changes nothing but the moment:
+the rows are the truth, and a sweep derives the hints again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+from pgqueuer import Job, PgQueuer
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from perch.clock import Clock
+
+Handler = Callable[[str], Awaitable[None]]
+Sweep = Callable[[], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+_BATCH = 50
+
+
+class Engine:
+    """The hints of one process and the loop that follows them."""
+
+    def __init__(self, clock: Clock, sweep_every: float) -> None:
+        self._clock = clock
+        self._sweep_every = sweep_every
+        self._queue = PgQueuer.in_memory()
+        self._sweeps: list[Sweep] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._asked = asyncio.Event()
+        self.beat_at: datetime | None = None
+
+    def handle(self, entrypoint: str, handler: Handler) -> None:
+        """Call the handler with a hint's key. What it raises is logged; the sweep hints again."""
+
+        async def follow(job: Job) -> None:
+            try:
+                await handler((job.payload or b"").decode())
+            except Exception:
+                log.exception("job_failed", entrypoint=entrypoint)
+
+        self._queue.entrypoint(entrypoint)(follow)
+
+    def each_sweep(self, sweep: Sweep) -> None:
+        """Call this at the start and then every few seconds: it re-derives lost hints from the rows."""
+        self._sweeps.append(sweep)
+
+    def wake(self, session: AsyncSession, entrypoint: str, key: str, at: datetime) -> None:
+        """Hint once the session's transaction has committed; never when it rolls back."""
+
+        @event.listens_for(session.sync_session, "after_commit", once=True)
+        def committed(_session: Session) -> None:
+            self._later(self.hint(entrypoint, key, at))
+
+    async def hint(self, entrypoint: str, key: str, at: datetime) -> None:
+        """Queue a hint now."""
+        wait = max(timedelta(), at - self._clock.now())
+        await self._queue.qm.queries.enqueue(entrypoint, key.encode(), execute_after=wait)
+
+    def ask_for_sweep(self) -> None:
+        """Somebody outside wrote rows: look now instead of at the next turn."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Follow hints and sweep until ``stop``; returns when the running handlers have ended."""
+        sweeping = asyncio.create_task(self._sweep_forever())
+        try:
+            await self._queue.run(dequeue_timeout=timedelta(seconds=30), batch_size=_BATCH)
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+    def stop(self) -> None:
+        self._queue.shutdown.set()
+
+    async def sweep(self) -> None:
+        """One turn of every sweep."""
+        for sweep in self._sweeps:
+            try:
+                await sweep()
+            except Exception:
+                log.exception("sweep_failed")
+        self.beat_at = self._clock.now()
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self.sweep()
+            try:
+                await asyncio.wait_for(self._asked.wait(), timeout=self._sweep_every)
+            except TimeoutError:
+                continue
+            finally:
+                self._asked.clear()
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)

@@ -1,0 +1,71 @@
+"""Writes that machines and double clicks repeat: the same key is the same post."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.clock import Clock
+from perch.posts.errors import KeyReused, StillRunning
+from perch.posts.models import RememberedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``owner`` is whose keys these are, ``body`` what the request asked for, ``lifetime`` how long it holds."""
+
+    owner: str
+    value: str
+    body: str
+    lifetime: timedelta
+
+
+async def earlier(session: AsyncSession, clock: Clock, key: Key) -> int | None:
+    """The post that this key made before, or None after taking the key for this transaction.
+
+    Raises KeyReused for another body under the same key, StillRunning while the first request runs.
+    """
+    now = clock.now()
+    owner, digest, body = key.owner, _digest(key.value), _digest(key.body)
+    await session.execute(
+        delete(RememberedRequest).where(
+            RememberedRequest.owner == owner, RememberedRequest.key_hash == digest, RememberedRequest.expires_at <= now
+        )
+    )
+    row = {
+        "owner": owner, "key_hash": digest, "body_hash": body, "post_id": None,
+        "created_at": now, "expires_at": now + key.lifetime,
+    }  # fmt: skip
+    if await _taken(session, row):
+        return None
+    known = await session.scalar(
+        select(RememberedRequest).where(RememberedRequest.owner == owner, RememberedRequest.key_hash == digest)
+    )
+    if known is None or known.post_id is None:
+        raise StillRunning("The first request with this key is still running.", fix="Ask again in a moment.")
+    if known.body_hash != body:
+        raise KeyReused("This key was used for another request.", fix="Send a new Idempotency-Key for a new post.")
+    return known.post_id
+
+
+async def remember(session: AsyncSession, key: Key, post_id: int) -> None:
+    """Bind the key that ``earlier`` took to the post it made."""
+    await session.execute(
+        update(RememberedRequest)
+        .where(RememberedRequest.owner == key.owner, RememberedRequest.key_hash == _digest(key.value))
+        .values(post_id=post_id)
+    )
+
+
+async def _taken(session: AsyncSession, row: dict[str, object]) -> bool:
+    dialect = (await session.connection()).dialect.name
+    statement = sqlite.insert(RememberedRequest) if dialect == "sqlite" else postgresql.insert(RememberedRequest)
+    taking = statement.values(row).on_conflict_do_nothing(index_elements=["owner", "key_hash"])
+    return (await session.execute(taking.returning(RememberedRequest.id))).first() is not None
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
