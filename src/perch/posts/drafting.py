@@ -43,5 +43,7 @@ class Draft:
 
     def content_hash(self) -> str:
         """Equal for drafts that would look the same on X, whoever wrote them."""
-        cards = [[card.text, [[media.asset_id, media.alt_text] for media in card.media]] for card in self.segments]
+        cards = [
+            [card.text, [[media.asset_id, media.alt_text] for media in card.media]] for card in self.segments
+        ]
         return hashlib.sha256(json.dumps(cards, ensure_ascii=True).encode()).hexdigest()

@@ -96,7 +96,6 @@ class Post(Base):
     rule: Mapped[str | None]
     fix: Mapped[str | None]
     price_micros: Mapped[int]
-    spent_micros: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

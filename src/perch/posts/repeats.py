@@ -32,7 +32,9 @@ async def earlier(session: AsyncSession, clock: Clock, key: Key) -> int | None:
     owner, digest, body = key.owner, _digest(key.value), _digest(key.body)
     await session.execute(
         delete(RememberedRequest).where(
-            RememberedRequest.owner == owner, RememberedRequest.key_hash == digest, RememberedRequest.expires_at <= now
+            RememberedRequest.owner == owner,
+            RememberedRequest.key_hash == digest,
+            RememberedRequest.expires_at <= now,
         )
     )
     row = {
@@ -42,12 +44,16 @@ async def earlier(session: AsyncSession, clock: Clock, key: Key) -> int | None:
     if await _taken(session, row):
         return None
     known = await session.scalar(
-        select(RememberedRequest).where(RememberedRequest.owner == owner, RememberedRequest.key_hash == digest)
+        select(RememberedRequest).where(
+            RememberedRequest.owner == owner, RememberedRequest.key_hash == digest
+        )
     )
     if known is None or known.post_id is None:
         raise StillRunning("The first request with this key is still running.", fix="Ask again in a moment.")
     if known.body_hash != body:
-        raise KeyReused("This key was used for another request.", fix="Send a new Idempotency-Key for a new post.")
+        raise KeyReused(
+            "This key was used for another request.", fix="Send a new Idempotency-Key for a new post."
+        )
     return known.post_id
 
 
@@ -62,7 +68,9 @@ async def remember(session: AsyncSession, key: Key, post_id: int) -> None:
 
 async def _taken(session: AsyncSession, row: dict[str, object]) -> bool:
     dialect = (await session.connection()).dialect.name
-    statement = sqlite.insert(RememberedRequest) if dialect == "sqlite" else postgresql.insert(RememberedRequest)
+    statement = (
+        sqlite.insert(RememberedRequest) if dialect == "sqlite" else postgresql.insert(RememberedRequest)
+    )
     taking = statement.values(row).on_conflict_do_nothing(index_elements=["owner", "key_hash"])
     return (await session.execute(taking.returning(RememberedRequest.id))).first() is not None
 

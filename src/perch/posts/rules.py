@@ -25,7 +25,9 @@ class Card:
 
 def check(cards: Sequence[Card], *, long_posts: bool = False) -> tuple[Finding, ...]:
     """Every finding, in the order of the cards. ``long_posts``: the account may write 25,000 characters."""
-    findings = [finding for position, card in enumerate(cards) for finding in _card(card, position, long_posts)]
+    findings = [
+        finding for position, card in enumerate(cards) for finding in _card(card, position, long_posts)
+    ]
     if not cards:
         findings.append(_error("X009", "There is nothing to post.", "Write a text or add a picture.", 0))
     if len(cards) > LONGEST_THREAD:
@@ -47,16 +49,25 @@ def _text(text: str, position: int, limit: int) -> Iterator[Finding]:
     if weight.weighted_length > limit:
         over = weight.weighted_length - limit
         yield _error(
-            "X006", f"The text is {over} over X's limit of {limit}.", f"Cut {over} or make it a thread.", position
+            "X006",
+            f"The text is {over} over X's limit of {limit}.",
+            f"Cut {over} or make it a thread.",
+            position,
         )
     if weight.invalid_characters:
         place = weight.invalid_characters[0] + 1
         yield _error(
-            "X008", f"Character {place} is one that X does not accept.", "Delete it and type it again.", position
+            "X008",
+            f"Character {place} is one that X does not accept.",
+            "Delete it and type it again.",
+            position,
         )
     if len(find_cashtags(text)) > 1:
         yield _error(
-            "X001", "X allows one cashtag in a post.", "Keep one, and write the others without the $ sign.", position
+            "X001",
+            "X allows one cashtag in a post.",
+            "Keep one, and write the others without the $ sign.",
+            position,
         )
 
 
@@ -72,7 +83,10 @@ def _media(card: Card, position: int) -> Iterator[Finding]:
         )
     if any(len(alt_text) > ALT_TEXT_LIMIT for alt_text in card.alt_texts):
         yield _error(
-            "X011", f"A description may have {ALT_TEXT_LIMIT} characters.", "Shorten the description.", position
+            "X011",
+            f"A description may have {ALT_TEXT_LIMIT} characters.",
+            "Shorten the description.",
+            position,
         )
 
 

@@ -1,0 +1,41 @@
+"""Jobs of this room: the drain of one account's lane, and the sweep that hints at it again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from perch.clock import Clock
+from perch.db import Database
+from perch.jobs import Engine, Pace
+from perch.posts import queries
+from perch.posts.publishing import Publisher
+from perch.posts.recovering import Recovery
+from perch.posts.scheduling import DRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Re-derives lost hints from the rows."""
+
+    db: Database
+    clock: Clock
+    engine: Engine
+    pace: Pace
+
+    async def hint_what_is_due(self) -> None:
+        now = self.clock.now()
+        # Posts that come due before the next sweep are hinted at their second.
+        until = now + timedelta(seconds=2 * self.pace.sweep)
+        async with self.db.read() as session:
+            due = await queries.due_accounts(session, now)
+            coming = await queries.coming(session, now, until)
+        for account_id in due:
+            await self.engine.hint(DRAIN, str(account_id), now)
+        for account_id, at in coming:
+            await self.engine.hint(DRAIN, str(account_id), at)
+
+
+def register(engine: Engine, publisher: Publisher, recovery: Recovery, sweep: Sweep) -> None:
+    """Hang this room's work on the engine."""
+    engine.handle(DRAIN, publisher.drain)
+    engine.each_sweep(recovery.sweep)
+    engine.each_sweep(sweep.hint_what_is_due)

@@ -1,0 +1,149 @@
+"""What each outcome changes: a decision becomes one recording. Pure."""
+
+import json
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from perch.errors import PerchError
+from perch.posts.chain import Detail
+from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
+from perch.posts.retrying import Decision, GiveUp, LookFirst, PauseUntilMended, RefreshFirst, RetryAt
+from perch.posts.steps import Recording
+from perch.x.errors import Unavailable, Unconfirmed, Unreachable, XError
+from perch.x.wire import Reply
+from perch.x.xpost import XPost
+
+POST_CREATED = "post"
+
+
+def published(
+    post: Post, segment: Segment, attempt_id: int, now: datetime, reply: Reply[XPost], *, is_last: bool
+) -> Recording:
+    """X answered with an id."""
+    x_post_id = reply.result.id
+    outcome = {"status": reply.head.status, "x_post_id": x_post_id, "transaction": reply.head.transaction_id}
+    return Recording(
+        post_id=post.id,
+        at=now,
+        attempt_id=attempt_id,
+        attempt=_ended(AttemptState.OK, now, outcome),
+        segment_id=segment.id,
+        segment=live(x_post_id, now),
+        post=_progress(now, is_last=is_last),
+        spend=_charge(post, segment, now),
+        happenings=(
+            ("answered", {**outcome, "card": segment.position + 1}),
+            ("recorded", {"spent_micros": segment.price_micros, "card": segment.position + 1}),
+        ),
+    )
+
+
+def failed(
+    post: Post, segment: Segment, attempt_id: int | None, now: datetime, error: PerchError, decision: Decision
+) -> Recording:
+    """Anything but success; ``attempt_id`` is None when it failed before anything was armed."""
+    told: Detail = {"code": error.code, "sentence": error.sentence, "fix": error.fix, **_head(error)}
+    attempt = _ended(_class(error), now, told) if attempt_id else {}
+    changes, segment_changes, happening = _consequence(post, segment, now, error, decision)
+    return Recording(
+        post_id=post.id,
+        at=now,
+        attempt_id=attempt_id,
+        attempt=attempt,
+        segment_id=segment.id,
+        segment=segment_changes,
+        post=changes,
+        happenings=((happening[0], {**told, **happening[1]}),),
+    )
+
+
+def not_sent(post: Post, segment: Segment, attempt_id: int | None, now: datetime) -> Recording:
+    """Nothing was written to the socket: the post goes back to where it was, at once."""
+    detail: Detail = {"sentence": "Perch was held up before sending, so nothing was sent. It tries again."}
+    return Recording(
+        post_id=post.id,
+        at=now,
+        attempt_id=attempt_id,
+        attempt=_ended(AttemptState.NOT_SENT, now, detail),
+        post=_back_in_line(segment, now, None, post.tries),
+        happenings=(("not_sent", detail),),
+    )
+
+
+def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime) -> Recording:
+    """Perch stopped between sending and writing down the answer: only a look at X can tell."""
+    sentence = "Perch stopped while X was answering, so it is not known whether the post is on X."
+    return failed(post, segment, attempt.id, now, Unconfirmed(sentence), LookFirst())
+
+
+def cancelled(post: Post, now: datetime) -> Recording:
+    """A person cancelled before anything was sent."""
+    changes = {"state": PostState.CANCELLED, "finished_at": now}
+    return Recording(post_id=post.id, at=now, post=changes, happenings=(("cancelled", {}),))
+
+
+def live(x_post_id: str, now: datetime) -> dict[str, object]:
+    """What a segment's row says once X has it."""
+    return {"state": SegmentState.PUBLISHED, "x_post_id": x_post_id, "published_at": now}
+
+
+def _consequence(
+    post: Post, segment: Segment, now: datetime, error: PerchError, decision: Decision
+) -> tuple[dict[str, object], dict[str, object], tuple[str, Detail]]:
+    why: dict[str, object] = {"why": error.sentence, "fix": error.fix, "rule": error.rule}
+    match decision:
+        case RetryAt(at=at):
+            waiting = {**why, **_back_in_line(segment, now, at, post.tries + 1)}
+            return waiting, {}, ("waiting", {"try_at": at.isoformat()})
+        case RefreshFirst():
+            return {}, {}, ("login_refused", {})
+        case PauseUntilMended(reason=reason):
+            paused = {**why, **_back_in_line(segment, now, None, post.tries), "paused_reason": reason}
+            return paused, {}, ("paused", {"reason": reason})
+        case LookFirst():
+            needs_you = {**why, "state": PostState.NEEDS_YOU}
+            return needs_you, {"state": SegmentState.NEEDS_YOU}, ("unknown", {"card": segment.position + 1})
+        case GiveUp():
+            state = PostState.PARTLY_PUBLISHED if segment.position else PostState.REFUSED
+            ended = {**why, "state": state, "finished_at": now}
+            return ended, {"state": SegmentState.REFUSED}, ("refused", {"card": segment.position + 1})
+    assert_never(decision)
+
+
+def _back_in_line(segment: Segment, now: datetime, try_at: datetime | None, tries: int) -> dict[str, object]:
+    # A thread whose first card is out stays in publishing: it can no longer be edited as a whole.
+    state = PostState.PUBLISHING if segment.position else PostState.SCHEDULED
+    return {"state": state, "try_at": try_at and max(try_at, now + timedelta(milliseconds=1)), "tries": tries}
+
+
+def _progress(now: datetime, *, is_last: bool) -> dict[str, object]:
+    calm: dict[str, object] = {"tries": 0, "try_at": None, "why": None, "fix": None, "rule": None}
+    return {**calm, "state": PostState.PUBLISHED, "finished_at": now} if is_last else calm
+
+
+def _charge(post: Post, segment: Segment, now: datetime) -> dict[str, object]:
+    return {
+        "workspace_id": post.workspace_id, "account_id": post.account_id, "post_id": post.id,
+        "at": now, "what": POST_CREATED, "micros": segment.price_micros,
+    }  # fmt: skip
+
+
+def _ended(state: AttemptState, now: datetime, outcome: Detail) -> dict[str, object]:
+    return {"state": state, "ended_at": now, "outcome": json.dumps(outcome, sort_keys=True)}
+
+
+def _class(error: PerchError) -> AttemptState:
+    match error:
+        case Unconfirmed():
+            return AttemptState.NEEDS_YOU
+        case Unreachable() | Unavailable():
+            return AttemptState.NOT_SENT
+        case _:
+            return AttemptState.REJECTED
+
+
+def _head(error: PerchError) -> Detail:
+    if not isinstance(error, XError) or error.head is None:
+        return {}
+    said = error.problem.words if error.problem else None
+    return {"status": error.head.status, "transaction": error.head.transaction_id, "said": said}

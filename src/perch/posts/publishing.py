@@ -1,0 +1,267 @@
+"""Publishing: an account's lane is taken, and each due post goes claim, prepare, arm, send, record.
+
+X has no idempotency key. So the exact bytes are durable before they are sent, one attempt of a segment
+may be open at a time, and an attempt without a verdict stops everything until somebody has looked.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from perch.accounts import lanes
+from perch.clock import Clock
+from perch.db import Database
+from perch.errors import PerchError
+from perch.jobs import Committer, Pace
+from perch.posts import outcomes, queries, steps
+from perch.posts.models import Post, Segment
+from perch.posts.retrying import RefreshFirst, decide
+from perch.text import find_urls
+from perch.x import posts as x_posts
+from perch.x.client import XClient
+from perch.x.wire import Bearer, Reply
+from perch.x.xpost import XPost, snowflake_at
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An open way to X for one account."""
+
+    client: XClient
+    auth: Bearer
+
+
+class Lines(Protocol):
+    """Opens the way to X: a token that is good for the call. Raises what ``accounts.tokens`` raises."""
+
+    async def open(self, account_id: int) -> Line: ...
+
+    async def renew(self, account_id: int) -> Line: ...
+
+
+class Uploads(Protocol):
+    """Gives X the media of a card and answers with X's ids for them, in order."""
+
+    async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]: ...
+
+
+class _TooOld(Exception):
+    """The process was stopped between its last durable word and the socket; nothing was written."""
+
+
+class _LostRace(Exception):
+    """The post was cancelled, edited, or another worker holds the lane now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A segment with everything that the audience cannot see done."""
+
+    held: steps.Held
+    post: Post
+    segment: Segment
+    line: Line
+    operation: x_posts.CreatePost
+
+
+@dataclass(frozen=True, slots=True)
+class _Armed:
+    """Bytes that are durable, and until when by the elapsed clock they may be written to the socket."""
+
+    attempt_id: int
+    payload: bytes
+    sent_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Sends what is due. One a process; lanes of different accounts run side by side."""
+
+    db: Database
+    clock: Clock
+    pace: Pace
+    committer: Committer
+    lines: Lines
+    uploads: Uploads
+    worker: str
+    is_stopping: Callable[[], bool] = lambda: False
+
+    async def drain(self, key: str) -> None:
+        """Send everything that is due in one account's lane; ``key`` is the account's inner id."""
+        account_id = int(key)
+        while True:
+            async with self.db.write() as session:
+                fence = await lanes.take_lane(session, self.clock, account_id, self.worker, self._lease)
+            if fence is None:
+                return
+            try:
+                async with self._kept(account_id, fence):
+                    await self._send_due(account_id, fence)
+            finally:
+                async with self.db.write() as session:
+                    await lanes.drop_lane(session, account_id, fence)
+            # A hint that came while the lane was ours was turned away: look once more after the release.
+            if self.is_stopping() or await self._next_due(account_id) is None:
+                return
+
+    @property
+    def _lease(self) -> timedelta:
+        return timedelta(seconds=self.pace.lease)
+
+    async def _next_due(self, account_id: int) -> Post | None:
+        async with self.db.read() as session:
+            return await queries.next_due(session, account_id, self.clock.now())
+
+    async def _send_due(self, account_id: int, fence: int) -> None:
+        while not self.is_stopping() and (post := await self._next_due(account_id)) is not None:
+            held = steps.Held(post.id, account_id, post.version, fence)
+            if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now())):
+                return
+            try:
+                await self._publish(held, post)
+            except _LostRace:
+                await self._stand_back(held)
+
+    async def _publish(self, held: steps.Held, post: Post) -> None:
+        """Every segment that is not out yet, each one a reply to the one before."""
+        while True:
+            async with self.db.read() as session:
+                coming = await queries.first_waiting(session, post.id)
+            if coming is None or not await self._publish_segment(held, post, *coming):
+                return
+
+    async def _publish_segment(
+        self, held: steps.Held, post: Post, segment: Segment, parent: str | None
+    ) -> bool:
+        """Whether the next segment may follow."""
+        if segment.position > 0 and parent is None:
+            raise _LostRace  # a reply without its parent would stand alone in public
+        refreshed = False
+        while True:
+            armed: _Armed | None = None
+            try:
+                ready = await self._prepare(held, post, segment, parent, renew=refreshed)
+                armed = await self._arm(ready)
+                reply = await self._send(ready, armed)
+            except _TooOld:
+                await self._record(outcomes.not_sent(post, segment, _id(armed), self.clock.now()))
+                return False
+            except PerchError as error:
+                now = self.clock.now()
+                decision = decide(error, now=now, tries=post.tries, refreshed=refreshed, pace=self.pace)
+                await self._record(outcomes.failed(post, segment, _id(armed), now, error, decision))
+                if not isinstance(decision, RefreshFirst):
+                    return False
+                refreshed = True
+            else:
+                return await self._published(ready, armed, reply)
+
+    async def _prepare(
+        self, held: steps.Held, post: Post, segment: Segment, parent: str | None, *, renew: bool
+    ) -> _Ready:
+        """A token good for the call, and media that X holds: nothing the audience could see."""
+        line = await (self.lines.renew if renew else self.lines.open)(held.account_id)
+        async with self.db.read() as session:
+            card = (await queries.cards(session, post.id))[segment.position]
+        media_ids = await self.uploads.ensure(line, held.account_id, card) if card.media else ()
+        operation = x_posts.CreatePost(text=segment.text, media_ids=media_ids, reply_to=parent)
+        return _Ready(held, post, segment, line, operation)
+
+    async def _arm(self, ready: _Ready) -> _Armed:
+        payload = ready.operation.body()
+        now = self.clock.now()
+        patience = self.pace.lease - self.pace.http
+        arming = steps.Arming(
+            held=ready.held, segment_id=ready.segment.id, worker=self.worker,
+            payload=payload, payload_sha256=hashlib.sha256(payload).hexdigest(),
+            media_ids=ready.operation.media_ids, since_id=snowflake_at(now - timedelta(seconds=5)),
+            at=now, deadline_at=now + timedelta(seconds=patience), detail=_armed(ready),
+        )  # fmt: skip
+        sent_by = self.clock.elapsed() + patience
+        attempt_id = await self.committer.commit(steps.arm, arming)
+        if attempt_id is None:
+            raise _LostRace
+        return _Armed(attempt_id, payload, sent_by)
+
+    async def _send(self, ready: _Ready, armed: _Armed) -> Reply[XPost]:
+        beginning = steps.Beginning(ready.held, armed.attempt_id, self.clock.now())
+        if not await self.committer.commit(steps.begin, beginning):
+            raise _LostRace
+
+        def in_time() -> None:
+            if self.clock.elapsed() > armed.sent_by:
+                raise _TooOld
+
+        recorded = x_posts.CreatePost.from_body(armed.payload)
+        return await ready.line.client.send(
+            recorded, ready.line.auth, deadline=self.pace.http, before_write=in_time
+        )
+
+    async def _published(self, ready: _Ready, armed: _Armed, reply: Reply[XPost]) -> bool:
+        """Whether another card follows."""
+        async with self.db.read() as session:
+            is_last = ready.segment.position == len(await queries.cards(session, ready.post.id)) - 1
+        now = self.clock.now()
+        await self._record(
+            outcomes.published(ready.post, ready.segment, armed.attempt_id, now, reply, is_last=is_last)
+        )
+        log.info("segment_published", post=ready.post.public_id, x_post_id=reply.result.id)
+        return not is_last
+
+    async def _record(self, recording: steps.Recording) -> None:
+        """One durable commit of what happened; repeated while the lease lasts, since only we know it."""
+        for wait in (0.05, 0.2, 1.0, 3.0):
+            try:
+                await self.committer.commit(steps.record, recording)
+            except Exception:
+                log.exception("record_failed", post_id=recording.post_id)
+                await self.clock.sleep(wait)
+            else:
+                return
+        await self.committer.commit(steps.record, recording)
+
+    async def _stand_back(self, held: steps.Held) -> None:
+        """A person cancelled or edited between claim and arm: leave the post as they want it."""
+        async with self.db.read() as session:
+            post = await queries.post_by_id(session, held.post_id)
+        if post is not None and post.cancel_requested:
+            await self._record(outcomes.cancelled(post, self.clock.now()))
+
+    @asynccontextmanager
+    async def _kept(self, account_id: int, fence: int) -> AsyncIterator[None]:
+        """Renew the lane while work runs in it; an upload may take longer than a lease."""
+        renewing = asyncio.create_task(self._renew(account_id, fence))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _renew(self, account_id: int, fence: int) -> None:
+        while True:
+            await self.clock.sleep(self.pace.lease / 3)
+            async with self.db.write() as session:
+                if not await lanes.renew_lane(session, self.clock, account_id, fence, self._lease):
+                    return
+
+
+def _armed(ready: _Ready) -> dict[str, str | int | None]:
+    return {
+        "characters": ready.segment.weight,
+        "links": len(find_urls(ready.segment.text)),
+        "media": len(ready.operation.media_ids),
+        "price_micros": ready.segment.price_micros,
+        "card": ready.segment.position + 1,
+    }
+
+
+def _id(armed: _Armed | None) -> int | None:
+    return armed.attempt_id if armed else None

@@ -1,0 +1,186 @@
+"""Every statement that reads posts. Nothing here commits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.accounts.models import XAccount, XApp
+from perch.media.models import Asset
+from perch.posts.models import (
+    LIVE_ATTEMPTS,
+    Attempt,
+    AttemptState,
+    Post,
+    PostEvent,
+    PostState,
+    Segment,
+    SegmentMedia,
+    SegmentState,
+)
+
+OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A post in a list, with its account and first card."""
+
+    post: Post
+    account: XAccount
+    app: XApp
+    first: Segment
+    cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A segment and the assets on it, in order."""
+
+    segment: Segment
+    media: tuple[tuple[SegmentMedia, Asset], ...]
+
+
+def _ready(now: datetime) -> Select[tuple[Post]]:
+    live = exists().where(
+        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(LIVE_ATTEMPTS)
+    )
+    return select(Post).where(
+        Post.state.in_(OPEN_STATES),
+        Post.paused_reason.is_(None),
+        Post.cancel_requested.is_(False),
+        Post.due_at <= now,
+        or_(Post.try_at.is_(None), Post.try_at <= now),
+        ~live,
+    )
+
+
+async def next_due(session: AsyncSession, account_id: int, now: datetime) -> Post | None:
+    """The post this account should send now: earliest due first, then earliest made."""
+    statement = _ready(now).where(Post.account_id == account_id).order_by(Post.due_at, Post.id).limit(1)
+    return await session.scalar(statement)
+
+
+async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
+    """Accounts that have something to send and whose lane is free."""
+    free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
+    ready = _ready(now).subquery()
+    statement = select(XAccount.id).where(
+        free, XAccount.id.in_(select(ready.c.account_id)), XAccount.disconnected_at.is_(None)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def coming(session: AsyncSession, now: datetime, until: datetime) -> Sequence[tuple[int, datetime]]:
+    """(account, instant) of posts that become ready soon, for hints at the second."""
+    statement = select(Post.account_id, Post.due_at, Post.try_at).where(
+        Post.state.in_(OPEN_STATES),
+        Post.paused_reason.is_(None),
+        Post.due_at <= until,
+        or_(Post.due_at > now, and_(Post.try_at > now, Post.try_at <= until)),
+    )
+    return [
+        (account_id, max(due_at, try_at) if try_at else due_at)
+        for account_id, due_at, try_at in await session.execute(statement)
+        if due_at is not None
+    ]
+
+
+async def abandoned(session: AsyncSession, now: datetime) -> Sequence[tuple[Attempt, Segment]]:
+    """Attempts that were armed or sending in a lane nobody holds any more."""
+    statement = (
+        select(Attempt, Segment)
+        .join(Segment, Segment.id == Attempt.segment_id)
+        .join(XAccount, XAccount.id == Segment.account_id)
+        .where(
+            Attempt.state.in_((AttemptState.ARMED, AttemptState.SENDING)),
+            or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now),
+        )
+    )
+    return [(attempt, segment) for attempt, segment in await session.execute(statement)]
+
+
+async def cards(session: AsyncSession, post_id: int) -> list[Card]:
+    """The post's segments in order, each with its media."""
+    segments = await session.scalars(
+        select(Segment).where(Segment.post_id == post_id).order_by(Segment.position)
+    )
+    media: dict[int, list[tuple[SegmentMedia, Asset]]] = {}
+    rows = await session.execute(
+        select(SegmentMedia, Asset)
+        .join(Asset, Asset.id == SegmentMedia.asset_id)
+        .join(Segment, Segment.id == SegmentMedia.segment_id)
+        .where(Segment.post_id == post_id)
+        .order_by(SegmentMedia.position)
+    )
+    for row, asset in rows:
+        media.setdefault(row.segment_id, []).append((row, asset))
+    return [Card(segment, tuple(media.get(segment.id, ()))) for segment in segments]
+
+
+async def attempts(session: AsyncSession, segment_id: int) -> Sequence[Attempt]:
+    """Every attempt of a segment, oldest first."""
+    return (
+        await session.scalars(select(Attempt).where(Attempt.segment_id == segment_id).order_by(Attempt.n))
+    ).all()
+
+
+async def events(session: AsyncSession, post_id: int) -> Sequence[PostEvent]:
+    """The post's story, first line first."""
+    return (
+        await session.scalars(select(PostEvent).where(PostEvent.post_id == post_id).order_by(PostEvent.seq))
+    ).all()
+
+
+async def post_by_public_id(session: AsyncSession, workspace_id: int, public_id: str) -> Post | None:
+    """A post of this workspace; another workspace's posts do not exist here."""
+    return await session.scalar(
+        select(Post).where(Post.workspace_id == workspace_id, Post.public_id == public_id)
+    )
+
+
+async def post_by_id(session: AsyncSession, post_id: int) -> Post | None:
+    """A post by its inner id, for the publisher."""
+    return await session.get(Post, post_id)
+
+
+async def recent(
+    session: AsyncSession, workspace_id: int, *, limit: int = 50, before: int | None = None
+) -> list[Listed]:
+    """The workspace's newest posts. ``before`` continues below a post's inner id."""
+    statement = (
+        select(Post, XAccount, XApp, Segment)
+        .join(XAccount, XAccount.id == Post.account_id)
+        .join(XApp, XApp.id == XAccount.app_id)
+        .join(Segment, and_(Segment.post_id == Post.id, Segment.position == 0))
+        .where(Post.workspace_id == workspace_id)
+        .order_by(Post.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(Post.id < before)
+    rows = (await session.execute(statement)).all()
+    counted = await _counted(session, [row[0].id for row in rows])
+    return [Listed(post, account, app, first, counted[post.id]) for post, account, app, first in rows]
+
+
+async def _counted(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, int]:
+    counts = dict.fromkeys(post_ids, 0)
+    for post_id in await session.scalars(select(Segment.post_id).where(Segment.post_id.in_(post_ids))):
+        counts[post_id] += 1
+    return counts
+
+
+async def first_waiting(session: AsyncSession, post_id: int) -> tuple[Segment, str | None] | None:
+    """The segment to send next and the X id it replies to, or None when all are out."""
+    segments = await session.scalars(
+        select(Segment).where(Segment.post_id == post_id).order_by(Segment.position)
+    )
+    parent: str | None = None
+    for segment in segments:
+        if segment.state == SegmentState.WAITING:
+            return segment, parent
+        parent = segment.x_post_id
+    return None

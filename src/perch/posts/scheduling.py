@@ -1,0 +1,149 @@
+"""Accepting a draft: checked, priced, written as rows, and hinted in the same transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.accounts.models import XAccount
+from perch.budget.prices import Quote, quote
+from perch.clock import Clock
+from perch.jobs import Engine
+from perch.media.models import Asset, MediaKind
+from perch.media.queries import asset_by_public_id
+from perch.posts import chain, queries, repeats, rules
+from perch.posts.drafting import Draft, DraftSegment
+from perch.posts.errors import PostNotFound, RuleBroken
+from perch.posts.findings import Finding, Severity
+from perch.posts.models import Post, PostState, Segment, SegmentMedia
+from perch.text import outgoing, weigh
+
+DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a draft before it is accepted: one asset tuple and one quote a card."""
+
+    draft: Draft
+    account: XAccount
+    assets: tuple[tuple[Asset, ...], ...]
+    quotes: tuple[Quote, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def price_micros(self) -> int:
+        return sum(quote.total.micros for quote in self.quotes)
+
+
+async def check(session: AsyncSession, clock: Clock, draft: Draft, plan: str) -> Checked:
+    """Findings and price of a draft; writes nothing. Raises PostNotFound for accounts and media of others."""
+    account = await _account(session, draft)
+    draft = _as_sent(draft)
+    assets = tuple([await _assets(session, draft.workspace_id, card) for card in draft.segments])
+    cards = [_facts(card, found) for card, found in zip(draft.segments, assets, strict=True)]
+    today = clock.now().date()
+    quotes = tuple(
+        quote(
+            card.text, at=today, plan=plan, described_media=sum(1 for media in card.media if media.alt_text)
+        )
+        for card in draft.segments
+    )
+    long_posts = account.subscription_type not in {None, "None"}
+    return Checked(draft, account, assets, quotes, rules.check(cards, long_posts=long_posts))
+
+
+async def accept(
+    session: AsyncSession,
+    clock: Clock,
+    engine: Engine,
+    checked: Checked,
+    due_at: datetime | None,
+    *,
+    key: repeats.Key | None = None,
+) -> Post:
+    """The post, scheduled for ``due_at``, or kept as a draft for None. The same key gives the same post.
+
+    Raises RuleBroken when X would refuse it, and what ``repeats.earlier`` raises.
+    """
+    if key and (known := await repeats.earlier(session, clock, key)) is not None:
+        return await _known(session, known)
+    errors = [finding for finding in checked.findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise RuleBroken(errors)
+    post = await _written(session, clock.now(), checked, due_at)
+    if key:
+        await repeats.remember(session, key, post.id)
+    if due_at is not None:
+        engine.wake(session, DRAIN, str(post.account_id), due_at)
+    return post
+
+
+async def _known(session: AsyncSession, post_id: int) -> Post:
+    post = await queries.post_by_id(session, post_id)
+    if post is None:
+        raise PostNotFound("The post of this key is gone.")
+    return post
+
+
+async def _written(session: AsyncSession, now: datetime, checked: Checked, due_at: datetime | None) -> Post:
+    draft, account = checked.draft, checked.account
+    post = Post(
+        workspace_id=draft.workspace_id, account_id=account.id,
+        author_kind=draft.author.kind, author_id=draft.author.id, author_name=draft.author.name,
+        state=PostState.SCHEDULED if due_at else PostState.DRAFT, due_at=due_at,
+        zone=account.zone, content_hash=draft.content_hash(), price_micros=checked.price_micros,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    session.add(post)
+    await session.flush()
+    for position, card in enumerate(draft.segments):
+        await _write_card(session, post, position, card, checked)
+    detail = {"by": draft.author.kind, "name": draft.author.name, "price_micros": checked.price_micros}
+    await chain.append(session, [chain.Happening(post.id, now, "queued" if due_at else "drafted", detail)])
+    return post
+
+
+async def _write_card(
+    session: AsyncSession, post: Post, position: int, card: DraftSegment, checked: Checked
+) -> None:
+    segment = Segment(
+        post_id=post.id, account_id=post.account_id, position=position, text=card.text,
+        weight=weigh(card.text).weighted_length, price_micros=checked.quotes[position].total.micros,
+    )  # fmt: skip
+    session.add(segment)
+    await session.flush()
+    for place, (media, asset) in enumerate(zip(card.media, checked.assets[position], strict=True)):
+        session.add(
+            SegmentMedia(segment_id=segment.id, asset_id=asset.id, position=place, alt_text=media.alt_text)
+        )
+
+
+async def _account(session: AsyncSession, draft: Draft) -> XAccount:
+    account = await session.get(XAccount, draft.account_id)
+    if account is None or account.workspace_id != draft.workspace_id or account.disconnected_at:
+        raise PostNotFound(
+            "This account is not connected here.", fix="Choose an account, or connect it first."
+        )
+    return account
+
+
+async def _assets(session: AsyncSession, workspace_id: int, card: DraftSegment) -> tuple[Asset, ...]:
+    assets = []
+    for media in card.media:
+        asset = await asset_by_public_id(session, workspace_id, media.asset_id)
+        if asset is None:
+            raise PostNotFound("A picture of this post is not in the library.", fix="Add it again.")
+        assets.append(asset)
+    return tuple(assets)
+
+
+def _facts(card: DraftSegment, assets: Sequence[Asset]) -> rules.Card:
+    kinds = tuple(MediaKind(asset.kind) for asset in assets)
+    return rules.Card(card.text, kinds, tuple(media.alt_text for media in card.media))
+
+
+def _as_sent(draft: Draft) -> Draft:
+    segments = tuple(DraftSegment(outgoing(card.text), card.media) for card in draft.segments)
+    return Draft(draft.workspace_id, draft.account_id, draft.author, segments)

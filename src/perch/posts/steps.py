@@ -1,0 +1,241 @@
+"""The durable steps of publishing, set-based: the committer runs each on all rows that wait.
+
+claim → arm → begin → record. Each is one conditional statement or two; who lost, lost.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.accounts.models import XAccount
+from perch.budget.models import Spend
+from perch.posts import chain
+from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
+
+_TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
+_UNDECIDED = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.NEEDS_YOU)
+_QUIET = {"synchronize_session": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A post as its lane sees it: only the holder of this fence may move it."""
+
+    post_id: int
+    account_id: int
+    version: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take a due post for publishing."""
+
+    held: Held
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """Write down the exact bytes before they are sent."""
+
+    held: Held
+    segment_id: int
+    worker: str
+    payload: bytes
+    payload_sha256: str
+    media_ids: tuple[str, ...]
+    since_id: str
+    at: datetime
+    deadline_at: datetime
+    detail: chain.Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The last write before the socket: from here on X may have it."""
+
+    held: Held
+    attempt_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What came of a step: changes to attempt, segment and post, money, and lines of the story."""
+
+    post_id: int
+    at: datetime
+    post: Mapping[str, object] = field(default_factory=dict)
+    attempt_id: int | None = None
+    attempt: Mapping[str, object] = field(default_factory=dict)
+    segment_id: int | None = None
+    segment: Mapping[str, object] = field(default_factory=dict)
+    spend: Mapping[str, object] | None = None
+    happenings: tuple[tuple[str, chain.Detail], ...] = ()
+
+
+async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
+    """Whether each post is now ``publishing`` for its lane."""
+    held = [claim.held for claim in claims]
+    statement = (
+        update(Post)
+        .where(
+            _same_versions(held),
+            _lanes_held(held),
+            Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
+            Post.cancel_requested.is_(False),
+            Post.paused_reason.is_(None),
+            Post.due_at <= claims[0].at,
+        )
+        .values(
+            state=PostState.PUBLISHING,
+            fence=select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery(),
+            updated_at=claims[0].at,
+        )
+        .returning(Post.id)
+    )
+    won = set(await session.scalars(statement, execution_options=_QUIET))
+    return [one.post_id in won for one in held]
+
+
+async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | None]:
+    """The id of each new attempt, or None where the post was cancelled, edited or lost to another lane."""
+    held = [arming.held for arming in armings]
+    standing = (
+        select(Post.id)
+        .where(
+            _same_versions(held),
+            _lanes_held(held),
+            Post.state == PostState.PUBLISHING,
+            Post.cancel_requested.is_(False),
+        )
+        .with_for_update()
+    )
+    won = set(await session.scalars(standing))
+    winners = [arming for arming in armings if arming.held.post_id in won]
+    if not winners:
+        return [None] * len(armings)
+    counts = await _attempts_so_far(session, [arming.segment_id for arming in winners])
+    rows = [_attempt(arming, counts.get(arming.segment_id, 0) + 1) for arming in winners]
+    made = await session.execute(insert(Attempt).returning(Attempt.segment_id, Attempt.id), rows)
+    ids: dict[int, int] = {segment_id: attempt_id for segment_id, attempt_id in made}
+    await chain.append(
+        session,
+        [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners],
+    )
+    return [ids.get(arming.segment_id) if arming.held.post_id in won else None for arming in armings]
+
+
+async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[bool]:
+    """Whether each attempt may be written to the socket now."""
+    held = [beginning.held for beginning in beginnings]
+    lane = exists().where(
+        Segment.id == Attempt.segment_id,
+        XAccount.id == Segment.account_id,
+        tuple_(XAccount.id, XAccount.fence).in_([(one.account_id, one.fence) for one in held]),
+        XAccount.fence == Attempt.fence,
+    )
+    statement = (
+        update(Attempt)
+        .where(
+            Attempt.id.in_([beginning.attempt_id for beginning in beginnings]),
+            Attempt.state == AttemptState.ARMED,
+            lane,
+        )
+        .values(state=AttemptState.SENDING, sent_at=beginnings[0].at)
+        .returning(Attempt.id)
+    )
+    won = set(await session.scalars(statement, execution_options=_QUIET))
+    happenings = [
+        chain.Happening(one.held.post_id, one.at, "sent") for one in beginnings if one.attempt_id in won
+    ]
+    await chain.append(session, happenings)
+    return [beginning.attempt_id in won for beginning in beginnings]
+
+
+async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list[bool]:
+    """Whether each outcome was kept. An attempt that is settled and a post that has ended stay as they are."""
+    standing = await _standing(session, recordings)
+    kept = [recording for recording in recordings if standing.is_open(recording)]
+    moving = [recording for recording in kept if standing.posts.get(recording.post_id) not in _TERMINAL]
+    await _update(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt])
+    await _update(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment])
+    await _update(
+        session, Post, [(one.post_id, {**one.post, "updated_at": one.at}) for one in moving if one.post]
+    )
+    if spends := [dict(one.spend) for one in kept if one.spend]:
+        await session.execute(insert(Spend), spends)
+    await chain.append(
+        session,
+        [
+            chain.Happening(one.post_id, one.at, kind, detail)
+            for one in kept
+            for kind, detail in one.happenings
+        ],
+    )
+    return [standing.is_open(recording) for recording in recordings]
+
+
+def _same_versions(held: Sequence[Held]) -> ColumnElement[bool]:
+    return tuple_(Post.id, Post.version).in_([(one.post_id, one.version) for one in held])
+
+
+def _lanes_held(held: Sequence[Held]) -> ColumnElement[bool]:
+    lanes = [(one.account_id, one.fence) for one in held]
+    return exists().where(XAccount.id == Post.account_id, tuple_(XAccount.id, XAccount.fence).in_(lanes))
+
+
+async def _attempts_so_far(session: AsyncSession, segment_ids: Sequence[int]) -> dict[int, int]:
+    statement = (
+        select(Attempt.segment_id, func.max(Attempt.n))
+        .where(Attempt.segment_id.in_(segment_ids))
+        .group_by(Attempt.segment_id)
+    )
+    return {segment_id: n for segment_id, n in await session.execute(statement)}
+
+
+def _attempt(arming: Arming, n: int) -> dict[str, object]:
+    return {
+        "segment_id": arming.segment_id, "n": n, "state": AttemptState.ARMED, "fence": arming.held.fence,
+        "worker": arming.worker, "payload": arming.payload, "payload_sha256": arming.payload_sha256,
+        "media_ids": json.dumps(arming.media_ids), "since_id": arming.since_id,
+        "armed_at": arming.at, "deadline_at": arming.deadline_at,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    posts: Mapping[int, str]
+    attempts: Mapping[int, str]
+
+    def is_open(self, recording: Recording) -> bool:
+        return recording.attempt_id is None or self.attempts.get(recording.attempt_id) in _UNDECIDED
+
+
+async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
+    posts = (
+        select(Post.id, Post.state).where(Post.id.in_({one.post_id for one in recordings})).with_for_update()
+    )
+    attempts = (
+        select(Attempt.id, Attempt.state)
+        .where(Attempt.id.in_({one.attempt_id for one in recordings if one.attempt_id is not None}))
+        .with_for_update()
+    )
+    return _Standing(
+        {post_id: state for post_id, state in await session.execute(posts)},
+        {attempt_id: state for attempt_id, state in await session.execute(attempts)},
+    )
+
+
+async def _update(
+    session: AsyncSession,
+    table: type[Attempt | Segment | Post],
+    changes: Sequence[tuple[int | None, Mapping[str, object]]],
+) -> None:
+    if changes:
+        await session.execute(update(table), [{"id": key, **values} for key, values in changes])
