@@ -1,1 +1,1 @@
-"""."""
+"""Who may do what: workspaces, memberships, sessions, API tokens, invitations."""
