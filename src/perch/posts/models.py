@@ -90,7 +90,6 @@ class Post(Base):
     try_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     content_hash: Mapped[str]
-    cancel_requested: Mapped[bool] = mapped_column(default=False)
     fence: Mapped[int | None]
     why: Mapped[str | None]
     rule: Mapped[str | None]

@@ -21,7 +21,11 @@ def published(
 ) -> Recording:
     """X answered with an id."""
     x_post_id = reply.result.id
-    outcome = {"status": reply.head.status, "x_post_id": x_post_id, "transaction": reply.head.transaction_id}
+    outcome: Detail = {
+        "status": reply.head.status,
+        "x_post_id": x_post_id,
+        "transaction": reply.head.transaction_id,
+    }
     return Recording(
         post_id=post.id,
         at=now,
@@ -74,12 +78,6 @@ def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime) -
     """Perch stopped between sending and writing down the answer: only a look at X can tell."""
     sentence = "Perch stopped while X was answering, so it is not known whether the post is on X."
     return failed(post, segment, attempt.id, now, Unconfirmed(sentence), LookFirst())
-
-
-def cancelled(post: Post, now: datetime) -> Recording:
-    """A person cancelled before anything was sent."""
-    changes = {"state": PostState.CANCELLED, "finished_at": now}
-    return Recording(post_id=post.id, at=now, post=changes, happenings=(("cancelled", {}),))
 
 
 def live(x_post_id: str, now: datetime) -> dict[str, object]:

@@ -7,7 +7,7 @@ may be open at a time, and an attempt without a verdict stops everything until s
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -125,10 +125,9 @@ class Publisher:
             held = steps.Held(post.id, account_id, post.version, fence)
             if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now())):
                 return
-            try:
+            # Who cancels or edits between claim and arm wins; the post is then as they want it.
+            with suppress(_LostRace):
                 await self._publish(held, post)
-            except _LostRace:
-                await self._stand_back(held)
 
     async def _publish(self, held: steps.Held, post: Post) -> None:
         """Every segment that is not out yet, each one a reply to the one before."""
@@ -227,13 +226,6 @@ class Publisher:
             else:
                 return
         await self.committer.commit(steps.record, recording)
-
-    async def _stand_back(self, held: steps.Held) -> None:
-        """A person cancelled or edited between claim and arm: leave the post as they want it."""
-        async with self.db.read() as session:
-            post = await queries.post_by_id(session, held.post_id)
-        if post is not None and post.cancel_requested:
-            await self._record(outcomes.cancelled(post, self.clock.now()))
 
     @asynccontextmanager
     async def _kept(self, account_id: int, fence: int) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount, XApp
@@ -43,14 +43,21 @@ class Card:
     media: tuple[tuple[SegmentMedia, Asset], ...]
 
 
-def _ready(now: datetime) -> Select[tuple[Post]]:
+def is_under_way() -> ColumnElement[bool]:
+    """Whether a post has a card that is out, or an attempt that may be."""
+    busy = (*LIVE_ATTEMPTS, AttemptState.OK, AttemptState.FOUND)
+    return exists().where(
+        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(busy)
+    )
+
+
+def _ready(now: datetime) -> Select[Post]:
     live = exists().where(
         Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(LIVE_ATTEMPTS)
     )
     return select(Post).where(
         Post.state.in_(OPEN_STATES),
         Post.paused_reason.is_(None),
-        Post.cancel_requested.is_(False),
         Post.due_at <= now,
         or_(Post.try_at.is_(None), Post.try_at <= now),
         ~live,

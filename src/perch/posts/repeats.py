@@ -1,6 +1,7 @@
 """Writes that machines and double clicks repeat: the same key is the same post."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from perch.posts.models import RememberedRequest
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``owner`` is whose keys these are, ``body`` what the request asked for, ``lifetime`` how long it holds."""
+    """``owner``: whose key. ``body``: what the request asked for. ``lifetime``: how long the key holds."""
 
     owner: str
     value: str
@@ -66,12 +67,12 @@ async def remember(session: AsyncSession, key: Key, post_id: int) -> None:
     )
 
 
-async def _taken(session: AsyncSession, row: dict[str, object]) -> bool:
+async def _taken(session: AsyncSession, row: Mapping[str, object]) -> bool:
     dialect = (await session.connection()).dialect.name
     statement = (
         sqlite.insert(RememberedRequest) if dialect == "sqlite" else postgresql.insert(RememberedRequest)
     )
-    taking = statement.values(row).on_conflict_do_nothing(index_elements=["owner", "key_hash"])
+    taking = statement.values(**row).on_conflict_do_nothing(index_elements=["owner", "key_hash"])
     return (await session.execute(taking.returning(RememberedRequest.id))).first() is not None
 
 

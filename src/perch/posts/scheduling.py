@@ -100,7 +100,11 @@ async def _written(session: AsyncSession, now: datetime, checked: Checked, due_a
     await session.flush()
     for position, card in enumerate(draft.segments):
         await _write_card(session, post, position, card, checked)
-    detail = {"by": draft.author.kind, "name": draft.author.name, "price_micros": checked.price_micros}
+    detail: chain.Detail = {
+        "by": draft.author.kind,
+        "name": draft.author.name,
+        "price_micros": checked.price_micros,
+    }
     await chain.append(session, [chain.Happening(post.id, now, "queued" if due_at else "drafted", detail)])
     return post
 

@@ -88,7 +88,6 @@ async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
             _same_versions(held),
             _lanes_held(held),
             Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
-            Post.cancel_requested.is_(False),
             Post.paused_reason.is_(None),
             Post.due_at <= claims[0].at,
         )
@@ -112,7 +111,6 @@ async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | No
             _same_versions(held),
             _lanes_held(held),
             Post.state == PostState.PUBLISHING,
-            Post.cancel_requested.is_(False),
         )
         .with_for_update()
     )
@@ -123,7 +121,7 @@ async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | No
     counts = await _attempts_so_far(session, [arming.segment_id for arming in winners])
     rows = [_attempt(arming, counts.get(arming.segment_id, 0) + 1) for arming in winners]
     made = await session.execute(insert(Attempt).returning(Attempt.segment_id, Attempt.id), rows)
-    ids: dict[int, int] = {segment_id: attempt_id for segment_id, attempt_id in made}
+    ids = dict(made.tuples())
     await chain.append(
         session,
         [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners],
@@ -159,7 +157,7 @@ async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[
 
 
 async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list[bool]:
-    """Whether each outcome was kept. An attempt that is settled and a post that has ended stay as they are."""
+    """Whether each outcome was kept. A settled attempt and a post that has ended stay as they are."""
     standing = await _standing(session, recordings)
     kept = [recording for recording in recordings if standing.is_open(recording)]
     moving = [recording for recording in kept if standing.posts.get(recording.post_id) not in _TERMINAL]
@@ -196,7 +194,7 @@ async def _attempts_so_far(session: AsyncSession, segment_ids: Sequence[int]) ->
         .where(Attempt.segment_id.in_(segment_ids))
         .group_by(Attempt.segment_id)
     )
-    return {segment_id: n for segment_id, n in await session.execute(statement)}
+    return dict((await session.execute(statement)).tuples())
 
 
 def _attempt(arming: Arming, n: int) -> dict[str, object]:
@@ -227,8 +225,8 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         .with_for_update()
     )
     return _Standing(
-        {post_id: state for post_id, state in await session.execute(posts)},
-        {attempt_id: state for attempt_id, state in await session.execute(attempts)},
+        dict((await session.execute(posts)).tuples()),
+        dict((await session.execute(attempts)).tuples()),
     )
 
 

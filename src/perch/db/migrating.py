@@ -1,0 +1,76 @@
+"""Bringing a database to this version of the code, and refusing one that is newer."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+
+from perch.db.engine import Database
+from perch.errors import PerchError
+
+_ADVISORY_LOCK = 0x5045524348  # "PERCH": two processes that start together migrate one after the other
+
+
+class NewerDatabase(PerchError):
+    """The database was migrated by a later version of Perch."""
+
+    code = "newer_database"
+
+
+async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -> None:
+    """Apply what is missing, in one transaction. Raises NewerDatabase."""
+
+    def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        config = _config(connection, metadata)
+        _refuse_newer(connection, config)
+        command.upgrade(config, to)
+
+    async with database.engine.begin() as connection:
+        await connection.run_sync(run)
+
+
+async def unmigrate(database: Database, metadata: MetaData, *, to: str) -> None:
+    """Go back to an earlier version; what only later versions know is lost."""
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda inner: command.downgrade(_config(inner, metadata), to))
+
+
+async def version(database: Database) -> str | None:
+    """The version a database is at, or None for an empty one."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(_version)
+
+
+def head() -> str:
+    """The version this code wants."""
+    found = ScriptDirectory.from_config(_config(None, MetaData())).get_current_head()
+    if found is None:
+        raise RuntimeError("there are no migrations")
+    return found
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(connection: Connection | None, metadata: MetaData) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata
+    return config
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    current = _version(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise NewerDatabase(
+            f"The database is at version {current}, which this Perch does not know.",
+            fix="Start the newer Perch, or restore the backup that was made before it.",
+        )

@@ -1,0 +1,79 @@
+"""Logs: one line a fact, an event name and fields, and nothing that opens a door."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from perch.settings import LogFormat, Settings
+
+_SECRET_NAMES = re.compile(
+    r"token|secret|authorization|password|cookie|verifier|^code$|api_key", re.IGNORECASE
+)
+_SECRET_SHAPES = re.compile(
+    r"perch_(?:gpt|pat)_\w+|Bearer\s+\S+|Basic\s+\S+|"
+    r"(?:code|state|access_token|refresh_token|oauth_token|oauth_verifier|code_verifier)=[^&\s\"']+"
+)
+# Control and bidirectional characters could draw a second line, or reverse one, in somebody's terminal.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def configure(settings: Settings) -> None:
+    """Set logging up for this process, the libraries' too."""
+    plain = settings.log_format or (LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON)
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                _renderer(plain),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for chatty in ("aiosqlite", "pgqueuer", "uvicorn.access", "asyncio"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide values by the name of their field and by their shape, and keep every event on one line."""
+    for name, value in event.items():
+        if _SECRET_NAMES.search(name):
+            event[name] = "[hidden]"
+        elif isinstance(value, str):
+            event[name] = _UNPRINTABLE.sub(_escaped, _SECRET_SHAPES.sub("[hidden]", value))
+    return event
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return (
+        match[0].encode("ascii", "backslashreplace").decode()
+        if ord(match[0]) > 0x1F
+        else repr(match[0])[1:-1]
+    )
+
+
+def _renderer(plain: LogFormat) -> structlog.typing.Processor:
+    if plain is LogFormat.CONSOLE:
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer()

@@ -1,0 +1,76 @@
+"""A line of a post's story, in words."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from perch.budget.prices import Price
+
+_Fact = Mapping[str, Any]
+
+
+def tell(kind: str, detail: str) -> str:
+    """The sentence for an event. Unknown kinds, from a newer Perch, are shown by name."""
+    facts = json.loads(detail)
+    teller = _TELLERS.get(kind)
+    return teller(facts) if teller else kind.replace("_", " ")
+
+
+def _queued(facts: _Fact) -> str:
+    return f"queued by {facts['name']}, {Price(facts['price_micros']).show()}"
+
+
+def _drafted(facts: _Fact) -> str:
+    return f"kept as a draft by {facts['name']}"
+
+
+def _armed(facts: _Fact) -> str:
+    parts = [_count(facts["characters"], "character")]
+    parts += [
+        _count(facts[name], word) for name, word in (("links", "link"), ("media", "file")) if facts[name]
+    ]
+    return f"armed: {', '.join(parts)}, {Price(facts['price_micros']).show()} reserved"
+
+
+def _answered(facts: _Fact) -> str:
+    return f"X answered {facts['status']}: live as {facts['x_post_id']}"
+
+
+def _recorded(facts: _Fact) -> str:
+    return f"recorded, {Price(facts['spent_micros']).show()} spent"
+
+
+def _sentence(facts: _Fact) -> str:
+    return str(facts["sentence"])
+
+
+def _settled(facts: _Fact) -> str:
+    by = facts["name"]
+    return {
+        "found": f"{by} looked on X and found it, id {facts.get('x_post_id')}",
+        "send_again": f"{by} looked on X, it is not there: to be sent again",
+        "drop": f"{by} dropped it",
+    }[facts["how"]]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+_TELLERS: Mapping[str, Callable[[_Fact], str]] = {
+    "queued": _queued,
+    "drafted": _drafted,
+    "armed": _armed,
+    "sent": lambda _facts: "sent",
+    "answered": _answered,
+    "recorded": _recorded,
+    "waiting": _sentence,
+    "paused": _sentence,
+    "not_sent": _sentence,
+    "login_refused": lambda _facts: "X refused the login; renewing it",
+    "unknown": _sentence,
+    "refused": _sentence,
+    "settled": _settled,
+    "resumed": lambda facts: f"resumed by {facts['name']}",
+    "cancelled": lambda facts: f"cancelled by {facts['name']}",
+}
