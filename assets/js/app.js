@@ -1,0 +1,13 @@
+// What the pages do beyond plain links and forms. Every page works without it.
+
+import { takeKeys } from "./keys.js";
+import { tellZone } from "./zone.js";
+
+tellZone(document);
+takeKeys(document);
+
+const composer = document.querySelector("[data-composer]");
+if (composer) {
+  const { compose } = await import("./composer.js");
+  compose(composer);
+}
