@@ -5,6 +5,7 @@ Nothing is retried here, ever. aiohttp repeats idempotent requests when a kept c
 """
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -135,7 +136,8 @@ class XClient:
                 head = Answer(response.status, headers, b"").head
                 body = await _read(response)
         except TimeoutError:
-            return _Failure(f"no answer within {deadline:g} seconds", head)
+            awaited = "no whole answer" if attempt.written else "no connection"
+            return _Failure(f"{awaited} in time", head)
         except (aiohttp.ClientError, _ConnectionLost) as exc:
             return _Failure(_describe(exc), head)
         if body is None:
@@ -161,7 +163,7 @@ def _failed(failure: _Failure, *, written: bool, repeatable: bool) -> XError:
     if not written:
         fix = "Nothing was sent. Check this server's network; Perch tries again."
         return Unreachable(f"X cannot be reached: {failure.why}.", fix=fix)
-    return no_answer(f"X gave no whole answer: {failure.why}.", repeatable=repeatable, head=failure.head)
+    return no_answer(f"The call to X broke off: {failure.why}.", repeatable=repeatable, head=failure.head)
 
 
 def _describe(exc: aiohttp.ClientError | _ConnectionLost) -> str:
@@ -172,12 +174,16 @@ def _describe(exc: aiohttp.ClientError | _ConnectionLost) -> str:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return "no trusted TLS connection could be made"
         case aiohttp.ClientConnectorError():
-            return f"the connection failed ({exc.os_error.strerror or type(exc.os_error).__name__})"
+            return f"the connection failed ({_system_words(exc.os_error)})"
         case aiohttp.ClientPayloadError():
             return "the answer's body is cut or broken"
         case _ConnectionLost():
             return f"the connection broke ({exc})"
     return f"the answer cannot be understood ({type(exc).__name__})"
+
+
+def _system_words(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else type(error).__name__
 
 
 def _headers(request: Request, auth: Bearer | None) -> dict[str, str]:
