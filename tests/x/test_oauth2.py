@@ -237,3 +237,13 @@ def test_revoking_may_be_tried_again_after_an_outage(answer: Callable[..., Answe
 )
 def test_no_secret_shows_in_a_repr(value: object) -> None:
     assert "canary" not in repr(value)
+
+
+@pytest.mark.parametrize("body", [b'{"access_token":"canary', b'{"refresh_token":"canary"}', b"canary"])
+def test_tokens_in_an_answer_that_cannot_be_used_stay_out_of_the_error(
+    answer: Callable[..., Answer], body: bytes
+) -> None:
+    with pytest.raises(errors.Unconfirmed) as caught:
+        RefreshGrant(PUBLIC, "old").parse(answer(200, body))
+
+    assert "canary" not in repr((caught.value, caught.value.problem, answer(200, body)))

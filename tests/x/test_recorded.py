@@ -31,7 +31,7 @@ from perch.x.xpost import XPost
 
 pytestmark = pytest.mark.conformance
 
-RECORDED = Path(os.environ.get("SHARED", Path(__file__).parents[3] / "shared")) / "recorded"
+RECORDED = Path(__file__).parents[2] / os.environ.get("SHARED", "../shared") / "recorded"
 
 CREATE = CreatePost("Test Tweet")
 DELETE = DeletePost("1456012973835788293")

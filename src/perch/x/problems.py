@@ -96,6 +96,9 @@ def _foreign(answer: Answer) -> Problem:
     status = f"HTTP {answer.status}"
     if not answer.body.strip():
         return Problem(f"nothing but {status}", speaker=Speaker.NOBODY)
+    if 200 <= answer.status < 300:
+        # A success may hold tokens, and its words end up in exceptions: never quote it.
+        return Problem(f"{status} and a body that cannot be used", speaker=Speaker.EDGE)
     title = _HTML_TITLE.search(answer.body)
     if title:
         return Problem(f"{status} and a web page titled “{_decode(title[1])}”", speaker=Speaker.EDGE)
