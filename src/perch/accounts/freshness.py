@@ -1,0 +1,91 @@
+"""Whether an access token is used, renewed or given up; pure.
+
+X's access tokens live two hours, refresh tokens about six months and for one use. Every renewal is a chance
+to lose the pair, so none happens before it is needed:
+https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perch.accounts.models import RefreshState
+
+RENEW_BELOW = timedelta(minutes=10)
+REPLAY_BELOW = timedelta(minutes=3)
+"""After a lost answer the present token is kept this long: the replay that settles it may end the grant."""
+USABLE_ABOVE = timedelta(seconds=30)
+LEASE = timedelta(seconds=45)
+"""How long one refresh may take, well above the deadline of its request."""
+HOLD = timedelta(seconds=30)
+"""The pause after a refresh that X did not answer, so that nobody hammers a struggling X."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A grant as its row tells, ``refused`` when X has answered 401 to its access token."""
+
+    state: RefreshState
+    refreshable: bool
+    expires_at: datetime
+    rotated_at: datetime
+    until: datetime | None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The access token is good for a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Refresh before use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Somebody else is refreshing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The token is of no use, and X gave no answer a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Only a new consent helps."""
+
+    why: str
+
+
+Verdict = Use | Renew | Wait | Hold | GiveUp
+
+
+def judge(grant: Standing, now: datetime) -> Verdict:
+    """What to do with a grant at this moment."""
+    left = timedelta(0) if grant.refused else grant.expires_at - now
+    holding = grant.until is not None and grant.until > now
+    if grant.state is RefreshState.DEAD:
+        return GiveUp("X no longer accepts the login")
+    if grant.state is RefreshState.INFLIGHT and holding:
+        return Wait()
+    if not grant.refreshable:
+        return Use() if left > USABLE_ABOVE else GiveUp("its consent has run out and cannot be renewed")
+    if left > _renewed_below(grant):
+        return Use()
+    if holding:
+        return Use() if left > USABLE_ABOVE else Hold()
+    return Renew()
+
+
+def is_uncertain(state: RefreshState) -> bool:
+    """Whether X may have spent the refresh token already; an abandoned refresh counts as a lost answer."""
+    return state in (RefreshState.UNKNOWN, RefreshState.INFLIGHT)
+
+
+def _renewed_below(grant: Standing) -> timedelta:
+    if is_uncertain(grant.state):
+        return REPLAY_BELOW
+    # A token that was short-lived from the start is renewed at half its life, not at every use.
+    return min(RENEW_BELOW, (grant.expires_at - grant.rotated_at) / 2)

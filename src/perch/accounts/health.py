@@ -1,0 +1,71 @@
+"""How an account's connection to X is doing, as people see it; pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from perch.accounts.models import AppKind, RefreshState
+from perch.accounts.scopes import warnings
+
+
+class Health(StrEnum):
+    """What a connection is good for."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    """X's answer to a renewal got lost; it works for now and settles by itself."""
+    RECONNECT = "reconnect"
+    """Only a new consent helps."""
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What can be said of a grant without opening it."""
+
+    refreshable: bool
+    expires_at: datetime
+    state: RefreshState
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account of a workspace, with everything about it that people may see."""
+
+    id: int
+    public_id: str
+    x_user_id: str
+    username: str
+    name: str
+    avatar_url: str | None
+    subscription_type: str | None
+    app_kind: AppKind
+    zone: str
+    scope: tuple[str, ...]
+    missing_scopes: tuple[str, ...]
+    health: Health
+    granted_at: datetime | None
+    expires_at: datetime | None
+    connected_at: datetime
+    disconnected_at: datetime | None
+    paused_reason: str | None
+    paused_until: datetime | None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether posts can be sent from it now, as far as the tokens tell."""
+        return self.health in (Health.GOOD, Health.UNCERTAIN)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each thing that its consent does not cover."""
+        return warnings(self.scope) if self.is_connected else ()
+
+
+def judge(tokens: Tokens, now: datetime) -> Health:
+    """The health of a connected account."""
+    if tokens.state is RefreshState.DEAD:
+        return Health.RECONNECT
+    if not tokens.refreshable and tokens.expires_at <= now:
+        return Health.RECONNECT
+    return Health.UNCERTAIN if tokens.state is RefreshState.UNKNOWN else Health.GOOD
