@@ -250,6 +250,14 @@ async def test_waiting_in_vain_for_a_free_connection_sent_nothing(line: Line) ->
     assert line.peer.connections == 1
 
 
+async def test_a_closed_session_sends_nothing(line: Line) -> None:
+    async with open_session() as session:
+        client = XClient(session, line.peer.url)
+
+    with pytest.raises(errors.Unreachable):
+        await client.send(CreatePost("Hi"), TOKEN)
+
+
 async def closes_unread(wire: Wire) -> None:
     wire.writer.close()
 

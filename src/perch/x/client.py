@@ -16,7 +16,7 @@ import aiohttp
 
 from perch.x.errors import Unreachable, XError
 from perch.x.judging import no_answer
-from perch.x.wire import Answer, Bearer, Head, Operation, R, Reply, Request
+from perch.x.wire import Answer, Bearer, Operation, R, Reply, Request
 
 LONGEST_BODY: Final = 1 << 20
 """Bytes of an unpacked answer; X's largest honest one (100 posts with entities) stays well below."""
@@ -60,7 +60,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise _ConnectionLost(type(exc).__name__) from None
+        raise _ConnectionLost(type(exc).__name__) from exc
 
 
 def open_session(connections: int = 100) -> aiohttp.ClientSession:
@@ -120,7 +120,9 @@ class XClient:
     async def _attempt(
         self, request: Request, auth: Bearer | None, deadline: float, attempt: _Attempt
     ) -> "Answer | _Failure":
-        head: Head | None = None
+        if self._session.closed:
+            return _Failure("Perch is shutting down", None)
+        begun: Answer | None = None
         try:
             async with self._session.request(
                 request.method,
@@ -133,15 +135,15 @@ class XClient:
                 trace_request_ctx=attempt,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                head = Answer(response.status, headers, b"").head
+                begun = Answer(response.status, headers, b"")
                 body = await _read(response)
         except TimeoutError:
             awaited = "no whole answer" if attempt.written else "no connection"
-            return _Failure(f"{awaited} in time", head)
+            return _Failure(f"{awaited} in time", begun)
         except (aiohttp.ClientError, _ConnectionLost) as exc:
-            return _Failure(_describe(exc), head)
+            return _Failure(_describe(exc), begun)
         if body is None:
-            return _Failure("its answer is longer than any honest one", head)
+            return _Failure("its answer is longer than any honest one", begun)
         return Answer(response.status, headers, body)
 
     def _url(self, request: Request) -> str:
@@ -153,17 +155,18 @@ class XClient:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """No whole answer: why, and the answer's head if at least that came."""
+    """No whole answer: why, and the answer without its body if at least that came."""
 
     why: str
-    head: Head | None
+    begun: Answer | None
 
 
 def _failed(failure: _Failure, *, written: bool, repeatable: bool) -> XError:
     if not written:
         fix = "Nothing was sent. Check this server's network; Perch tries again."
         return Unreachable(f"X cannot be reached: {failure.why}.", fix=fix)
-    return no_answer(f"The call to X broke off: {failure.why}.", repeatable=repeatable, head=failure.head)
+    head = failure.begun.head if failure.begun else None
+    return no_answer(f"The call to X broke off: {failure.why}.", repeatable=repeatable, head=head)
 
 
 def _describe(exc: aiohttp.ClientError | _ConnectionLost) -> str:

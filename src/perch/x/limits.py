@@ -71,9 +71,9 @@ class Limits:
 
 def _windows(headers: Mapping[str, str]) -> Iterator[Window]:
     for scope, prefix in _PREFIXES.items():
-        limit, remaining, reset = (
-            _whole(headers.get(prefix + part)) for part in ("limit", "remaining", "reset")
-        )
+        limit = _whole(headers.get(prefix + "limit"))
+        remaining = _whole(headers.get(prefix + "remaining"))
+        reset = _whole(headers.get(prefix + "reset"))
         if (limit, remaining, reset) != (None, None, None):
             yield Window(scope, limit, remaining, _epoch(reset))
 
