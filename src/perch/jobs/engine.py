@@ -75,6 +75,10 @@ class Engine:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._queue.shutdown.is_set()
+
     def stop(self) -> None:
         self._queue.shutdown.set()
 

@@ -44,7 +44,7 @@ class Lines(Protocol):
 
     async def open(self, account_id: int) -> Line: ...
 
-    async def renew(self, account_id: int) -> Line: ...
+    async def renew(self, account_id: int, refused: Bearer) -> Line: ...
 
 
 class Uploads(Protocol):
@@ -143,11 +143,13 @@ class Publisher:
         """Whether the next segment may follow."""
         if segment.position > 0 and parent is None:
             raise _LostRace  # a reply without its parent would stand alone in public
-        refreshed = False
+        line: Line | None = None
+        refused: Bearer | None = None
         while True:
             armed: _Armed | None = None
             try:
-                ready = await self._prepare(held, post, segment, parent, renew=refreshed)
+                line = await self._line(held.account_id, refused)
+                ready = await self._prepare(held, post, segment, parent, line)
                 armed = await self._arm(ready)
                 reply = await self._send(ready, armed)
             except _TooOld:
@@ -155,19 +157,24 @@ class Publisher:
                 return False
             except PerchError as error:
                 now = self.clock.now()
-                decision = decide(error, now=now, tries=post.tries, refreshed=refreshed, pace=self.pace)
+                is_renewed = refused is not None
+                decision = decide(error, now=now, tries=post.tries, refreshed=is_renewed, pace=self.pace)
                 await self._record(outcomes.failed(post, segment, _id(armed), now, error, decision))
-                if not isinstance(decision, RefreshFirst):
+                if not isinstance(decision, RefreshFirst) or line is None:
                     return False
-                refreshed = True
+                refused = line.auth
             else:
                 return await self._published(ready, armed, reply)
 
+    async def _line(self, account_id: int, refused: Bearer | None) -> Line:
+        if refused is None:
+            return await self.lines.open(account_id)
+        return await self.lines.renew(account_id, refused)
+
     async def _prepare(
-        self, held: steps.Held, post: Post, segment: Segment, parent: str | None, *, renew: bool
+        self, held: steps.Held, post: Post, segment: Segment, parent: str | None, line: Line
     ) -> _Ready:
-        """A token good for the call, and media that X holds: nothing the audience could see."""
-        line = await (self.lines.renew if renew else self.lines.open)(held.account_id)
+        """Media that X holds: nothing the audience could see."""
         async with self.db.read() as session:
             card = (await queries.cards(session, post.id))[segment.position]
         media_ids = await self.uploads.ensure(line, held.account_id, card) if card.media else ()

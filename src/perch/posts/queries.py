@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount, XApp
@@ -93,6 +93,12 @@ async def coming(session: AsyncSession, now: datetime, until: datetime) -> Seque
         for account_id, due_at, try_at in await session.execute(statement)
         if due_at is not None
     ]
+
+
+async def oldest_overdue(session: AsyncSession, now: datetime) -> datetime | None:
+    """Since when the longest waiting ready post has been due."""
+    ready = _ready(now).subquery()
+    return await session.scalar(select(func.min(Post.due_at)).where(Post.id.in_(select(ready.c.id))))
 
 
 async def abandoned(session: AsyncSession, now: datetime) -> Sequence[tuple[Attempt, Segment]]:

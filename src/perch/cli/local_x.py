@@ -1,0 +1,84 @@
+"""The sandbox as a process: alone for ``perch sandbox``, as a child of ``perch up``."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from perch.errors import PerchError
+from perch.settings import Settings
+from perch.wiring import Perch, sandbox_app
+
+log = structlog.get_logger(__name__)
+_CALLBACKS = ("/auth/x", "/auth/twitter", "/oauth/callback", "/callback")
+_STARTING_SECONDS = 15
+
+
+class SandboxFailed(PerchError):
+    """The local X did not start."""
+
+    code = "sandbox_failed"
+
+
+def run(settings: Settings, port: int | None, data: Path | None) -> None:
+    """Run it in the foreground until a signal."""
+    extra = ["--data", str(data)] if data else []
+    arguments = _arguments(settings, port or settings.local_x_port)
+    raise SystemExit(subprocess.call([*arguments, *extra]))  # noqa: S603 - our own interpreter and arguments
+
+
+@asynccontextmanager
+async def child(perch: Perch) -> AsyncIterator[None]:
+    """The sandbox beside Perch, with what it remembers in the data folder. Raises SandboxFailed."""
+    settings, agreed = perch.settings, sandbox_app(perch)
+    secret = ["--client-secret", agreed.client_secret] if agreed and agreed.client_secret else []
+    process = await asyncio.create_subprocess_exec(
+        *_arguments(settings, settings.local_x_port), *secret,
+        "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent",
+        stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        await _until_it_listens(process, settings)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def _arguments(settings: Settings, port: int) -> list[str]:
+    callbacks = [
+        argument for path in _callback_paths(settings) for argument in ("--callback", settings.origin + path)
+    ]
+    return [
+        sys.executable, "-m", "perch.sandbox", "--host", settings.host, "--port", str(port),
+        "--url", settings.local_x_url if port == settings.local_x_port else f"http://{settings.host}:{port}",
+        "--pace", str(settings.pace), *callbacks,
+    ]  # fmt: skip
+
+
+def _callback_paths(settings: Settings) -> list[str]:
+    return list(dict.fromkeys([settings.x_callback_path, *_CALLBACKS]))
+
+
+async def _until_it_listens(process: asyncio.subprocess.Process, settings: Settings) -> None:
+    waited = 0.0
+    while waited < _STARTING_SECONDS:
+        if process.returncode is not None:
+            raise SandboxFailed(
+                f"The sandbox did not start on port {settings.local_x_port}.",
+                fix="Set PERCH_SANDBOX_PORT to a free port, or PERCH_SANDBOX=off.",
+            )
+        try:
+            _, writer = await asyncio.open_connection(settings.host, settings.local_x_port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            waited += 0.05
+        else:
+            writer.close()
+            return
+    raise SandboxFailed("The sandbox did not answer.", fix="Look at the lines above.")

@@ -1,0 +1,224 @@
+"""The composition root: builds what a process needs and hands it out as one value."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import MetaData
+
+import perch.accounts.models
+import perch.budget.models
+import perch.media.models
+import perch.people.models
+import perch.posts.models  # noqa: F401 - each import hangs a room's tables on the metadata
+from perch import folder
+from perch.accounts import apps, lanes, tokens
+from perch.accounts.apps import SandboxApp
+from perch.accounts.clients import XClients
+from perch.clock import Clock, SystemClock
+from perch.db import Base, Database
+from perch.db.instance import fact, state_fact
+from perch.db.migrating import head, migrate, version
+from perch.errors import PerchError
+from perch.jobs import Committer, Engine, Pace
+from perch.media import uploading
+from perch.media.storing import MediaStore
+from perch.posts import handlers, queries
+from perch.posts.publishing import Line, Publisher
+from perch.posts.recovering import Recovery
+from perch.seal import Sealer
+from perch.settings import Settings
+from perch.x.client import open_session
+from perch.x.wire import Bearer
+
+METADATA: MetaData = Base.metadata
+_KEY_CHECK = "key_check"
+_LATE = timedelta(minutes=2)
+
+
+class WrongKey(PerchError):
+    """The database's secrets were sealed with another key."""
+
+    code = "wrong_key"
+
+
+class OldDatabase(PerchError):
+    """The database has not been brought to this version yet."""
+
+    code = "old_database"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The way from an account to X, for the publisher."""
+
+    db: Database
+    clock: Clock
+    sealer: Sealer
+    clients: XClients
+
+    async def open(self, account_id: int) -> Line:
+        ready = await tokens.client_for(self.db, self.clock, self.sealer, self.clients, account_id)
+        return Line(ready.client, ready.auth)
+
+    async def renew(self, account_id: int, refused: Bearer) -> Line:
+        ready = await tokens.refresh_after_401(
+            self.db, self.clock, self.sealer, self.clients, account_id, refused
+        )
+        return Line(ready.client, ready.auth)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The way of a card's media to X, for the publisher."""
+
+    db: Database
+    clock: Clock
+    store: MediaStore
+
+    async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]:
+        ids = []
+        for placed, asset in card.media:
+            ensured = await uploading.ensure(
+                self.db.write,
+                self.clock,
+                line.client,
+                line.auth,
+                self.store,
+                account_id,
+                asset,
+                placed.alt_text,
+            )
+            ids.append(ensured.x_media_id)
+        return tuple(ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Perch:
+    """Everything a face or a command needs. Built by ``assemble``, closed by leaving it."""
+
+    settings: Settings
+    clock: Clock
+    pace: Pace
+    db: Database
+    sealer: Sealer
+    clients: XClients
+    store: MediaStore
+    committer: Committer
+    engine: Engine
+    publisher: Publisher
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Perch]:
+    """Open database, store and clients. Nothing runs yet, and nothing was written."""
+    clock = clock or SystemClock()
+    folder.prepare(settings.data_dir)
+    pace = Pace().scaled(settings.pace)
+    db = Database(settings.database)
+    sealer = Sealer(_root_key(settings, db))
+    clients = XClients(open_session(), deadline=pace.http)
+    store = MediaStore(settings.data_dir / "media")
+    committer = Committer(db.write)
+    engine = Engine(clock, pace.sweep)
+    publisher = Publisher(
+        db=db, clock=clock, pace=pace, committer=committer,
+        lines=Lines(db, clock, sealer, clients), uploads=Uploads(db, clock, store),
+        worker=f"{socket.gethostname()}/{os.getpid()}", is_stopping=lambda: engine.is_stopping,
+    )  # fmt: skip
+    recovery = Recovery(db, clock, committer)
+    handlers.register(engine, publisher, recovery, handlers.Sweep(db, clock, engine, pace))
+    try:
+        yield Perch(settings, clock, pace, db, sealer, clients, store, committer, engine, publisher)
+    finally:
+        await committer.settle()
+        await clients.close()
+        await db.close()
+
+
+async def bring_up_to_date(perch: Perch) -> None:
+    """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
+    await migrate(perch.db, METADATA)
+    check = perch.sealer.check_value()
+    async with perch.db.write() as session:
+        known = await fact(session, _KEY_CHECK)
+        if known is None:
+            await state_fact(session, _KEY_CHECK, check)
+        elif known != check:
+            raise WrongKey(
+                "PERCH_SECRET_KEY is not the key that sealed this database.",
+                fix="Put the old key back; if you never set one, it is in the data folder as secret.key.",
+            )
+
+
+async def require_current(perch: Perch) -> None:
+    """For commands that run beside Perch. Raises OldDatabase when ``perch up`` has not migrated yet."""
+    if await version(perch.db) != head():
+        raise OldDatabase(
+            "The database is not at this version yet.", fix="Run perch up or perch migrate first."
+        )
+
+
+async def prepare_apps(perch: Perch) -> None:
+    """The rows of the configured X apps, and which posts wait because their X is not there."""
+    async with perch.db.write() as session:
+        await apps.ensure_apps(session, perch.clock, perch.sealer, perch.settings, sandbox_app(perch))
+
+
+async def take_over(perch: Perch) -> None:
+    """The only process on a SQLite folder knows that nobody else holds a lane."""
+    if perch.db.is_sqlite:
+        async with perch.db.write() as session:
+            await lanes.void_lanes(session)
+
+
+def sandbox_app(perch: Perch) -> SandboxApp | None:
+    """The app that Perch and its sandbox agree on; the secret follows from the root key."""
+    if not perch.settings.runs_sandbox:
+        return None
+    url = perch.settings.local_x_url
+    return SandboxApp(
+        api_url=url,
+        authorize_url=f"{url}/i/oauth2/authorize",
+        client_secret=perch.sealer.digest("sandbox", "client_secret"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether Perch does its work: the database answers, the worker's heart beats, nothing is overdue."""
+
+    database: bool
+    worker: bool
+    oldest_overdue_seconds: float
+
+    @property
+    def is_ready(self) -> bool:
+        return self.database and self.worker
+
+
+async def readiness(perch: Perch) -> Readiness:
+    """Looks at database and worker; never raises."""
+    now = perch.clock.now()
+    beat = perch.engine.beat_at
+    beats = beat is not None and now - beat < timedelta(seconds=4 * perch.pace.sweep + 10)
+    try:
+        async with perch.db.read() as session:
+            oldest = await queries.oldest_overdue(session, now)
+    except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
+        return Readiness(False, beats, 0.0)
+    return Readiness(True, beats, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+
+
+def _root_key(settings: Settings, db: Database) -> str:
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value()
+    if not db.is_sqlite:
+        raise WrongKey(
+            "PERCH_SECRET_KEY is not set.",
+            fix="Set one long random PERCH_SECRET_KEY, the same on every machine.",
+        )
+    return folder.secret_key(settings.data_dir)
