@@ -1,1 +1,1 @@
-"""."""
+"""What a post costs at X, and what was spent."""

@@ -1,7 +1,6 @@
 """How much of a post's 280 a text takes (twitter-text's configuration 3)."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import regex
 
 from perch.text.alphabet import INVALID
 from perch.text.emoji import find_emoji
+from perch.text.normal import composed
 from perch.text.urls import find_urls
 
 MAX_WEIGHT = 280
@@ -58,14 +58,14 @@ def weigh(text: str, limit: int = MAX_WEIGHT) -> Weight:
 
     With Premium's limit X's own way of counting is not published; the same weights are used.
     """
-    composed = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-    units = tuple(_units(composed))
-    length = _length(composed, units)
+    counted = composed(text)
+    units = tuple(_units(counted))
+    length = _length(counted, units)
     invalid = () if text.isascii() else tuple(match.start() for match in _INVALID.finditer(text))
     if length <= limit and not invalid:
         fitting = len(text)
     else:
-        fitting = _given(text, composed, _fitting(composed, units, limit))
+        fitting = _given(text, counted, _fitting(counted, units, limit))
     return Weight(
         weighted_length=length,
         valid=0 < length <= limit and not invalid,
@@ -125,13 +125,13 @@ def _walk(text: str, units: tuple[_Unit, ...]) -> Iterator[_Unit]:
         at = unit.end
 
 
-def _given(text: str, composed: str, fitting: int) -> int:
-    """``fitting``, a length of ``composed``, as a length of the text as given, cut between characters."""
-    if text == composed:
+def _given(text: str, counted: str, fitting: int) -> int:
+    """``fitting``, a length of ``counted``, as a length of the text as given, cut between characters."""
+    if text == counted:
         return fitting
     end = 0
     for cluster in _CLUSTER.finditer(text):
-        fitting -= len(unicodedata.normalize("NFC", cluster[0]))
+        fitting -= len(composed(cluster[0]))
         if fitting < 0:
             break
         end = cluster.end()
