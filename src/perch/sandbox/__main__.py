@@ -1,0 +1,84 @@
+"""``python -m perch.sandbox``: the sandbox as a process of its own."""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from perch.sandbox.app import create_app
+from perch.sandbox.config import SandboxConfig
+from perch.sandbox.serving import Server, listen
+
+PR_SET_PDEATHSIG = 1
+DEFAULT = SandboxConfig()
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m perch.sandbox", description="A local X. Nothing reaches X."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--url", help="how browsers reach it; from host and port when left out")
+    parser.add_argument("--data", type=Path, help="an SQLite file to remember in; nothing is kept without it")
+    parser.add_argument("--pace", type=float, default=1.0, help="scales processing times, lags and faults")
+    parser.add_argument("--seed", type=int, default=0, help="decides faults that come at a rate")
+    parser.add_argument(
+        "--callback", action="append", metavar="URL", help="a registered callback; repeatable"
+    )
+    parser.add_argument("--client-id", default=DEFAULT.client_id)
+    parser.add_argument("--client-secret", default=DEFAULT.client_secret)
+    parser.add_argument("--reveal", action="store_true", help="let /_sandbox/secrets list the live tokens")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when the process that started it ends"
+    )
+    parser.add_argument("--quiet", action="store_true", help="do not say where it listens")
+    return parser
+
+
+def config_of(given: argparse.Namespace) -> SandboxConfig:
+    return SandboxConfig(
+        url=(given.url or f"http://{given.host}:{given.port}").rstrip("/"),
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        callbacks=tuple(given.callback or DEFAULT.callbacks),
+        data=given.data,
+        pace=given.pace,
+        seed=given.seed,
+        reveal=given.reveal,
+    )
+
+
+def end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent dies; a parent that is already gone ends this at once."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = arguments().parse_args(argv)
+    if given.with_parent:
+        end_with_parent()
+    config = config_of(given)
+    try:
+        sock = listen(given.host, given.port)
+    except OSError as error:
+        print(
+            f"The sandbox cannot listen on {given.host} port {given.port}: {error.strerror}.", file=sys.stderr
+        )  # noqa: T201
+        return 1
+    server = Server(create_app(config))
+    if not given.quiet:
+        print(f"The sandbox listens on {config.url}", flush=True)  # noqa: T201
+    server.run(sockets=[sock])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Running a sandbox on a socket: as a process of its own, or inside another program's event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+
+import uvicorn
+
+from perch.sandbox.app import Sandbox, create_app
+from perch.sandbox.config import SandboxConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that listens."""
+
+    url: str
+    app: Sandbox
+
+
+class Server(uvicorn.Server):
+    """A quiet server that does not wait for anybody when it ends."""
+
+    def __init__(self, app: Sandbox) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+
+
+class Embedded(Server):
+    """A server that leaves the signals to the program around it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind, or raise OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+@asynccontextmanager
+async def running(config: SandboxConfig | None = None) -> AsyncIterator[Running]:
+    """A sandbox on a free port of 127.0.0.1 while the block runs, in this event loop."""
+    sock = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    app = create_app(replace(config or SandboxConfig(), url=url))
+    server = Embedded(app)
+    task = asyncio.create_task(server.serve([sock]))
+    while not server.started and not task.done():
+        await asyncio.sleep(0.001)
+    try:
+        yield Running(url, app)
+    finally:
+        server.should_exit = True
+        await task
