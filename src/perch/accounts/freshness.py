@@ -14,10 +14,6 @@ RENEW_BELOW = timedelta(minutes=10)
 REPLAY_BELOW = timedelta(minutes=3)
 """After a lost answer the present token is kept this long: the replay that settles it may end the grant."""
 USABLE_ABOVE = timedelta(seconds=30)
-LEASE = timedelta(seconds=45)
-"""How long one refresh may take, well above the deadline of its request."""
-HOLD = timedelta(seconds=30)
-"""The pause after a refresh that X did not answer, so that nobody hammers a struggling X."""
 
 
 @dataclass(frozen=True, slots=True)

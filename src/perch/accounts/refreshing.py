@@ -6,7 +6,7 @@ be in flight. An answer that got lost leaves the grant ``unknown``; only X's own
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from perch.accounts import queries
 from perch.accounts.apps import credentials
 from perch.accounts.clients import XClients
-from perch.accounts.freshness import HOLD, LEASE, is_uncertain
+from perch.accounts.freshness import is_uncertain
 from perch.accounts.grants import SealedPair, open_refresh, seal_pair
 from perch.accounts.models import Grant, RefreshState, XAccount, XApp
 from perch.clock import Clock
@@ -24,6 +24,10 @@ from perch.x.errors import GrantLost, RateLimited, Unconfirmed, XError
 from perch.x.oauth2 import RefreshGrant, TokenPair
 
 log = structlog.get_logger(__name__)
+_LEASE_DEADLINES = 1.5
+"""A claim outlives its request's deadline by enough to seal and store the pair."""
+_HOLD_DEADLINES = 1.0
+"""The pause after a refresh without an answer, so that nobody hammers a struggling X."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,14 @@ async def refresh(db: Database, clock: Clock, sealer: Sealer, clients: XClients,
     asking = _asking(sealer, held)
     owner = secrets.token_hex(8)
     async with db.write() as session:
-        if not await queries.claim_refresh(session, held.grant, owner, clock.now() + LEASE):
+        until = clock.now() + timedelta(seconds=_LEASE_DEADLINES * clients.deadline)
+        if not await queries.claim_refresh(session, held.grant, owner, until):
             return None
     try:
         reply = await clients.for_app(held.app).send(asking, deadline=clients.deadline)
     except XError as error:
-        await _settle(db, clock, held, owner, error)
+        hold_until = clock.now() + timedelta(seconds=_HOLD_DEADLINES * clients.deadline)
+        await _settle(db, held, owner, error, hold_until)
         return error
     await _store(db, clock, sealer, held, reply.result)
     return None
@@ -61,26 +67,24 @@ def _asking(sealer: Sealer, held: Held) -> RefreshGrant:
     return RefreshGrant(credentials(sealer, held.app), token)
 
 
-async def _settle(db: Database, clock: Clock, held: Held, owner: str, error: XError) -> None:
-    state, hold_until = _after(error, RefreshState(held.grant.refresh_state), clock.now())
+async def _settle(db: Database, held: Held, owner: str, error: XError, hold_until: datetime) -> None:
+    state, hold_until = _after(error, RefreshState(held.grant.refresh_state), hold_until)
     async with db.write() as session:
         await queries.settle_refresh(session, held.grant, owner, state, hold_until)
     log.warning("grant_not_renewed", account=held.account.public_id, state=state.value, error=error.code)
 
 
-def _after(error: XError, before: RefreshState, now: datetime) -> tuple[RefreshState, datetime | None]:
+def _after(error: XError, before: RefreshState, hold_until: datetime) -> tuple[RefreshState, datetime]:
     """The grant's state, and until when nobody asks again."""
     match error:
         case GrantLost():
-            return RefreshState.DEAD, None
+            return RefreshState.DEAD, hold_until
         case Unconfirmed():
-            return RefreshState.UNKNOWN, now + HOLD
-        case RateLimited(resets_at=resets_at):
-            until = max(resets_at, now + HOLD) if resets_at else now + HOLD
-        case _:
-            until = now + HOLD
+            return RefreshState.UNKNOWN, hold_until
+        case RateLimited(resets_at=resets_at) if resets_at is not None:
+            hold_until = max(resets_at, hold_until)
     # X has not looked at this refresh token, but an earlier answer may still be the lost one.
-    return RefreshState.UNKNOWN if is_uncertain(before) else RefreshState.IDLE, until
+    return RefreshState.UNKNOWN if is_uncertain(before) else RefreshState.IDLE, hold_until
 
 
 async def _store(db: Database, clock: Clock, sealer: Sealer, held: Held, pair: TokenPair) -> None:

@@ -1,0 +1,89 @@
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import perch.accounts.models
+import perch.budget.models
+import perch.media.models
+import perch.people.models
+import perch.posts.models  # noqa: F401 - foreign keys cross the rooms
+from perch.db import Base, Database
+from perch.people import joining
+from perch.people.joining import Admitted, Arrival
+from perch.settings import SignIn
+
+
+class StillClock:
+    """Time that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+        self._elapsed = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def elapsed(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(timedelta(seconds=seconds))
+        await asyncio.sleep(0)
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+        self._elapsed += by.total_seconds()
+
+
+Admit = Callable[..., Awaitable[Admitted]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "perch.db"
+
+    async def create() -> None:
+        db = Database(f"sqlite+aiosqlite:///{path}")
+        async with db.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        await db.close()
+
+    asyncio.run(create())
+    return path
+
+
+@pytest.fixture
+async def db(template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    path = tmp_path / "perch.db"
+    shutil.copy(template, path)
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def admit(db: Database, clock: StillClock) -> Admit:
+    """Let someone in from an X of a kind, in a transaction of its own."""
+
+    async def come(
+        x_user_id: str, policy: SignIn = SignIn.OPEN, kind: str = "live", invitation_id: int | None = None
+    ) -> Admitted:
+        arrival = Arrival(kind, f"https://{kind}.example", x_user_id, f"Person {x_user_id}")
+        async with db.write() as session:
+            return await joining.admit(session, clock, policy, arrival, invitation_id=invitation_id)
+
+    return come
