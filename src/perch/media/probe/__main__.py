@@ -32,7 +32,7 @@ def main(source: Path, folder: Path) -> None:
 
 
 def _look(source: Path, folder: Path) -> Inspected:
-    # The first bytes only choose who decodes; that it decodes is what counts. Imports are late: they cost time.
+    # The first bytes only choose who decodes; that it decodes is what counts. Late imports save time.
     with source.open("rb") as file:
         head = file.read(_LONGEST_HEAD)
     if not head:

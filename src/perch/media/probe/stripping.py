@@ -22,7 +22,7 @@ class Stripped:
 
 def strip_jpeg(data: bytes) -> Stripped:
     """ITU T.81 annex B: segments, and entropy-coded scans between them."""
-    return Stripped(b"".join((b"\xff\xd8", *_jpeg_pieces(data), b"\xff\xd9")))
+    return Stripped(b"\xff\xd8" + b"".join(_jpeg_pieces(data)))
 
 
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -33,8 +33,11 @@ _KEPT_APPS = {0xE0: b"JFIF\x00", 0xE2: b"ICC_PROFILE\x00", 0xEE: b"Adobe"}
 
 def _jpeg_pieces(data: bytes) -> Iterator[bytes]:
     at = 2
-    while (found := _NEXT_MARKER.search(data, at)) and data[found.end() - 1] != _EOI:
+    while found := _NEXT_MARKER.search(data, at):
         marker, start = data[found.end() - 1], found.end()
+        if marker == _EOI:
+            yield data[start - 2 : start]
+            return
         end = start + int.from_bytes(data[start : start + 2])
         if end < start + 2 or end > len(data):
             raise damaged()
