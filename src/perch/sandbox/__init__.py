@@ -1,1 +1,1 @@
-"""A local X: its sign-in, its API, its timeline, and a control plane for tests. It shares no code with Perch."""
+"""A local X: sign-in, API, timeline, and a control plane for tests. It shares no code with Perch."""

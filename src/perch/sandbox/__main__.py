@@ -17,6 +17,7 @@ DEFAULT = SandboxConfig()
 
 
 def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(
         prog="python -m perch.sandbox", description="A local X. Nothing reaches X."
     )
@@ -40,6 +41,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def config_of(given: argparse.Namespace) -> SandboxConfig:
+    """The command line as a configuration."""
     return SandboxConfig(
         url=(given.url or f"http://{given.host}:{given.port}").rstrip("/"),
         client_id=given.client_id,
@@ -62,6 +64,7 @@ def end_with_parent() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to end; returns 1 when the port is taken."""
     given = arguments().parse_args(argv)
     if given.with_parent:
         end_with_parent()
@@ -69,13 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         sock = listen(given.host, given.port)
     except OSError as error:
-        print(
-            f"The sandbox cannot listen on {given.host} port {given.port}: {error.strerror}.", file=sys.stderr
-        )  # noqa: T201
+        sys.stderr.write(f"The sandbox cannot listen on {given.host} port {given.port}: {error.strerror}.\n")
         return 1
     server = Server(create_app(config))
     if not given.quiet:
-        print(f"The sandbox listens on {config.url}", flush=True)  # noqa: T201
+        sys.stdout.write(f"The sandbox listens on {config.url}\n")
+        sys.stdout.flush()
     server.run(sockets=[sock])
     return 0
 

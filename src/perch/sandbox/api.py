@@ -1,4 +1,4 @@
-"""How every call of X's API is answered: who asks, may they, how often, can they pay; then the operation itself."""
+"""How every call of X's API is answered: who asks, may they, how often, can they pay; then the rest."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -109,6 +109,7 @@ def _authorise(world: World, operation: Operation, request: Request) -> Call:
 
 
 def refusal(world: World, refused: Refused) -> Response:
+    """X's refusal as a response."""
     return _response(world, refused.status, refused.body, refused.content_type, refused.headers)
 
 

@@ -1,6 +1,6 @@
-"""The sandbox as one ASGI application: X's paths, the pages, the control plane, and faults around them all."""
+"""The sandbox as one ASGI application: X's paths, the pages, the control plane, faults around them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -105,7 +105,7 @@ def _sign_in(sign_in: SignIn) -> list[Route]:
     ]
 
 
-def _unknown(world: World) -> object:
+def _unknown(world: World) -> Callable[[Request], Awaitable[Response]]:
     async def answer(_request: Request) -> Response:
         return refusal(world, no_such_path())
 

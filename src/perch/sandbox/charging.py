@@ -24,10 +24,12 @@ def require(world: World, app: App) -> None:
 
 
 def balance(world: World, app: App) -> int:
+    """What the app has left."""
     return round(world.settings.credits * 1000) - world.spent.get(app.client_id, 0)
 
 
 def charge(world: World, app: App, mills: int) -> None:
+    """Take it from the balance."""
     world.spent[app.client_id] = world.spent.get(app.client_id, 0) + mills
 
 
@@ -43,6 +45,7 @@ def charge_posts(world: World, app: App, posts: Iterable[Post], *, owned: bool =
 
 
 def charge_user(world: World, app: App, person: Person) -> None:
+    """A person read, once per app and UTC day."""
     _charge_once(world, app, f"user/{person.id}", USER_READ)
 
 

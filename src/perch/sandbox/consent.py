@@ -1,4 +1,4 @@
-"""The first half of X's sign-in: is this request to authorize sound, and what does the person's answer become."""
+"""The first half of X's sign-in: is a request to authorize sound, and where does the answer lead."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The control plane, ``/_sandbox/…``: what tests and operators look at and turn. It answers this machine only."""
+"""The control plane, ``/_sandbox/…``: what tests look at and turn. It answers this machine only."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ class Wrong(Exception):
 
 
 def guarded(handler: Handler) -> Handler:
-    """Let in only requests to a loopback name that no other site's page sent (it would be a CSRF otherwise)."""
+    """Let in only requests to a loopback name that no other site's page sent."""
 
     async def answer(request: Request) -> Response:
         if not _from_here(request):

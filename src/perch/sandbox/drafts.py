@@ -9,7 +9,7 @@ from perch.sandbox.models import Poll
 from perch.sandbox.problems import invalid
 
 # https://docs.x.com/x-api/posts/create-post: the body is closed.
-KEYS: dict[str, type | tuple[type, ...]] = {
+KEYS: dict[str, type] = {
     "text": str,
     "media": dict,
     "poll": dict,
@@ -80,11 +80,14 @@ def _check_key(key: str, value: Any) -> None:
     if key not in KEYS:
         raise invalid(f"[{key}] is not a known parameter.", {key: [str(value)]})
     if not isinstance(value, KEYS[key]):
-        raise invalid(f"$.{key}: {type(value).__name__} found, {KEYS[key]} expected", {key: [str(value)]})
-    for inner in value if isinstance(value, dict) else ():
+        raise invalid(
+            f"$.{key}: {type(value).__name__} found, {KEYS[key].__name__} expected", {key: [str(value)]}
+        )
+    inner_keys = value if isinstance(value, dict) else {}
+    for inner in inner_keys:
         if inner not in INNER_KEYS[key]:
             raise invalid(
-                f"[{key}.{inner}] is not a known parameter.", {f"{key}.{inner}": [str(value[inner])]}
+                f"[{key}.{inner}] is not a known parameter.", {f"{key}.{inner}": [str(inner_keys[inner])]}
             )
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong between X and its callers, by script or by seed: before, after and instead of the answer."""
+"""What goes wrong between X and its callers, by script or by seed: before, after or instead of an answer."""
 
 import asyncio
 import hashlib
@@ -235,12 +235,12 @@ async def _reply(send: Send, status: int, headers: list[tuple[bytes, bytes]], bo
 
 
 async def _whole_body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 def _replayed(body: bytes) -> Receive:

@@ -43,4 +43,5 @@ def opaque(kind: str) -> str:
 
 
 def fingerprint(token: str) -> str:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -76,8 +76,8 @@ def _video(path: Path) -> Found:
                 width, height = (
                     max(old, new >> 16) for old, new in zip((width, height), _sides(body), strict=True)
                 )
-    kind = "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
-    return Found(kind, width, height, duration_ms)
+    media_type = "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
+    return Found(media_type, width, height, duration_ms)
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:

@@ -56,9 +56,9 @@ def rates_of(world: World, operation: str) -> Rates:
 
 
 def count(world: World, operation: str, person_id: str, client_id: str) -> dict[str, str]:
-    """Count one request; returns the headers it is answered with, or refuses with 429 and the same headers.
+    """Count one request; returns the headers for its answer, or refuses with 429 and the same headers.
 
-    The three ``x-rate-limit-*`` speak of the person's window; 24-hour ones come only where such a limit exists.
+    The ``x-rate-limit-*`` speak of the person's window; 24-hour ones come where such a limit exists.
     """
     if not world.settings.rate_limits:
         return {}

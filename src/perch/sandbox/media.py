@@ -16,13 +16,37 @@ from perch.sandbox.blobs import Blobs
 from perch.sandbox.models import Media
 from perch.sandbox.problems import Refused, forbidden, invalid
 
-MEDIA_TYPES = frozenset({
-    "video/mp4", "video/webm", "video/mp2t", "video/quicktime", "text/srt", "text/vtt", "image/jpeg", "image/gif",
-    "image/bmp", "image/png", "image/webp", "image/pjpeg", "image/tiff", "model/gltf-binary", "model/vnd.usdz+zip",
-})  # fmt: skip
-CATEGORIES = frozenset({
-    "amplify_video", "tweet_gif", "tweet_image", "tweet_video", "dm_gif", "dm_image", "dm_video", "subtitles",
-})  # fmt: skip
+MEDIA_TYPES = frozenset(
+    [
+        "video/mp4",
+        "video/webm",
+        "video/mp2t",
+        "video/quicktime",
+        "text/srt",
+        "text/vtt",
+        "image/jpeg",
+        "image/gif",
+        "image/bmp",
+        "image/png",
+        "image/webp",
+        "image/pjpeg",
+        "image/tiff",
+        "model/gltf-binary",
+        "model/vnd.usdz+zip",
+    ]
+)
+CATEGORIES = frozenset(
+    [
+        "amplify_video",
+        "tweet_gif",
+        "tweet_image",
+        "tweet_video",
+        "dm_gif",
+        "dm_image",
+        "dm_video",
+        "subtitles",
+    ]
+)
 CHUNK_LIMIT = 5 << 20
 TOTAL_LIMIT = 17_179_869_184
 ALT_TEXT_LIMIT = 1000
@@ -65,7 +89,7 @@ class Uploads:
         return Answer({"data": {"id": media.id, "media_key": media.key, "expires_after_secs": ttl}})
 
     async def append(self, call: Call) -> Answer:
-        """One chunk, in order; the last one may be sent again. A chunk over 5 MiB ends at X's edge: 413, no body."""
+        """One chunk, in order; a known one may be sent again. Over 5 MiB X's edge says 413, no body."""
         media = _mine(call, call.path("id"))
         if int(call.request.headers.get("content-length", 0)) > CHUNK_LIMIT * 2:
             raise Refused(413, None)

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: people, apps, grants, posts, media. Times are epoch milliseconds, ids are strings."""
+"""What the sandbox remembers: people, apps, grants, posts, media. Times are epoch milliseconds."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,6 +8,8 @@ SUBSCRIPTIONS = ("None", "Basic", "Premium", "PremiumPlus")
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """Somebody with an account. ``subscription_type`` decides how long their posts may be."""
+
     id: str
     username: str
     name: str
@@ -87,13 +89,15 @@ class Link(NamedTuple):
 
 
 class Poll(NamedTuple):
+    """A poll; nobody votes here."""
+
     options: tuple[str, ...]
     duration_minutes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An accepted post. ``sent`` is the text as it arrived, ``text`` what X made of it before shortening links."""
+    """An accepted post. ``sent`` is the text as it arrived, ``text`` what X made of it, links as written."""
 
     id: str
     author_id: str

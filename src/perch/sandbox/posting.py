@@ -15,8 +15,8 @@ UNSUMMONED = (
     "by the author of the post you are replying to."
 )
 UNQUOTABLE = (
-    "Quoting this post is not allowed because you have not been mentioned or are not part of the conversation "
-    "thread of the post you are quoting."
+    "Quoting this post is not allowed because you have not been mentioned or are not part of the "
+    "conversation thread of the post you are quoting."
 )
 REPLY_GONE = "You attempted to reply to a Tweet that is deleted or not visible to you."
 ONE_CASHTAG = "Posts are limited to a maximum of one cashtag"
@@ -78,7 +78,7 @@ def _summoned(world: World, person: Person, parent: Post) -> bool:
 
 
 def _check_quote(world: World, person: Person, draft: Draft) -> None:
-    """Quotes are an enterprise feature since April 2026; one's own post and a summons are let through."""
+    """Quotes are an enterprise feature since April 2026."""
     if draft.quote_of is None:
         return
     quoted = world.live_post(draft.quote_of)

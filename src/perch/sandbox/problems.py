@@ -33,6 +33,7 @@ def unauthorized() -> Refused:
 
 
 def forbidden(detail: str) -> Refused:
+    """A 403 with X's sentence."""
     return Refused(403, {"detail": detail, "type": "about:blank", "title": "Forbidden", "status": 403})
 
 
@@ -43,6 +44,7 @@ def missing_scope() -> Refused:
 
 
 def suspended() -> Refused:
+    """The 403 for everything a suspended person asks."""
     return Refused(
         403,
         {
@@ -60,6 +62,7 @@ def not_permitted() -> Refused:
 
 
 def invalid(message: str, parameters: Mapping[str, list[str]] | None = None) -> Refused:
+    """A 400 that names what was wrong with the request."""
     error: dict[str, Any] = {"parameters": dict(parameters)} if parameters else {}
     error["message"] = message
     return Refused(
@@ -74,6 +77,7 @@ def invalid(message: str, parameters: Mapping[str, list[str]] | None = None) -> 
 
 
 def bad_media_ids(ids: list[str]) -> Refused:
+    """Unknown, unfinished, expired, foreign or ill-mixed media: one answer for all."""
     return invalid("Your media IDs are invalid.", {"media.media_ids": ids})
 
 
@@ -91,6 +95,7 @@ def not_found(kind: str, parameter: str, value: str) -> dict[str, Any]:
 
 
 def no_such_path() -> Refused:
+    """A path that X does not have."""
     body = {"title": "Not Found", "type": "about:blank", "status": 404, "detail": "Not Found"}
     return Refused(404, body, content_type=PROBLEM_JSON)
 
@@ -102,15 +107,18 @@ def too_many(headers: Mapping[str, str]) -> Refused:
 
 
 def out_of_credits(account_id: str) -> Refused:
+    """The 402 of an app without money."""
     return Refused(
         402,
         {
             "title": "CreditsDepleted",
-            "detail": f"Your enrolled account [{account_id}] does not have any credits to fulfill this request.",
+            "detail": f"Your enrolled account [{account_id}] "
+            "does not have any credits to fulfill this request.",
             "type": f"{PROBLEMS}credits",
         },
     )
 
 
 def oauth(status: int, error: str, description: str) -> Refused:
+    """The errors of the token endpoint (RFC 6749 section 5.2)."""
     return Refused(status, {"error": error, "error_description": description}, content_type=JSON)

@@ -13,19 +13,56 @@ from perch.sandbox.problems import invalid, not_found
 from perch.sandbox.spelling import NEW_NAMES
 
 _ID = re.compile(r"[0-9]{1,19}")
+_TOKEN = re.compile(r"n[0-9a-f]{1,8}")
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
 REACH = 3_200  # a timeline goes no further back
-QUIETLY_IGNORED = frozenset({
-    "id", "text", "edit_controls", "context_annotations", "geo", "withheld", "card_uri", "scopes", "article",
-    "article_title", "display_text_range", "media_metadata", "non_public_metrics", "organic_metrics",
-    "promoted_metrics", "matched_media_notes", "note_request_suggestions", "suggested_source_links",
-    "suggested_source_links_with_counts", "edit_history_tweet_ids",
-})  # fmt: skip
-PERSON_IGNORED = frozenset({
-    "id", "name", "username", "confirmed_email", "connection_status", "entities", "is_identity_verified",
-    "location", "parody", "profile_banner_url", "receives_your_dm", "subscribes_to_you", "subscription", "url",
-    "verified_followers_count", "withheld", "pinned_tweet_id", "most_recent_tweet_id", "affiliation",
-})  # fmt: skip
+QUIETLY_IGNORED = frozenset(
+    [
+        "id",
+        "text",
+        "edit_controls",
+        "context_annotations",
+        "geo",
+        "withheld",
+        "card_uri",
+        "scopes",
+        "article",
+        "article_title",
+        "display_text_range",
+        "media_metadata",
+        "non_public_metrics",
+        "organic_metrics",
+        "promoted_metrics",
+        "matched_media_notes",
+        "note_request_suggestions",
+        "suggested_source_links",
+        "suggested_source_links_with_counts",
+        "edit_history_tweet_ids",
+    ]
+)
+PERSON_IGNORED = frozenset(
+    [
+        "id",
+        "name",
+        "username",
+        "confirmed_email",
+        "connection_status",
+        "entities",
+        "is_identity_verified",
+        "location",
+        "parody",
+        "profile_banner_url",
+        "receives_your_dm",
+        "subscribes_to_you",
+        "subscription",
+        "url",
+        "verified_followers_count",
+        "withheld",
+        "pinned_tweet_id",
+        "most_recent_tweet_id",
+        "affiliation",
+    ]
+)
 
 
 class Wanted(NamedTuple):
@@ -70,12 +107,14 @@ async def me(call: Call) -> Answer:
 
 
 async def user_by_id(call: Call) -> Answer:
+    """``GET /2/users/{id}``."""
     user_id = _check_id(call.path("id"))
     person = call.world.people.get(user_id)
     return _person(call, person) if person else Answer({"errors": [not_found("user", "id", user_id)]})
 
 
 async def user_by_username(call: Call) -> Answer:
+    """``GET /2/users/by/username/{username}``."""
     username = call.path("username")
     person = call.world.person_named(username)
     if person is None:
@@ -112,6 +151,7 @@ async def post_by_id(call: Call) -> Answer:
 
 
 async def posts_by_ids(call: Call) -> Answer:
+    """``GET /2/tweets?ids=``: missing ones stand in ``errors``."""
     ids = [_check_id(i, "ids") for i in call.query.get("ids", "").split(",")]
     if len(ids) > 100:
         raise invalid(
@@ -215,21 +255,16 @@ def _size(text: str) -> int:
 def _time(text: str, name: str) -> int:
     try:
         at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError(text)
-        return int(at.timestamp() * 1000)
-    except ValueError as error:
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
         message = f"Invalid '{name}':'{text}'. '{name}' must be a valid RFC 3339 timestamp."
-        raise invalid(message, {name: [text]}) from error
+        raise invalid(message, {name: [text]})
+    return int(at.timestamp() * 1000)
 
 
 def _offset(token: str) -> int:
-    try:
-        if not token.startswith("n"):
-            raise ValueError(token)
-        return int(token[1:], 16)
-    except ValueError as error:
-        raise invalid(
-            f"The `pagination_token` query parameter value [{token}] is not valid",
-            {"pagination_token": [token]},
-        ) from error
+    if not _TOKEN.fullmatch(token):
+        message = f"The `pagination_token` query parameter value [{token}] is not valid"
+        raise invalid(message, {"pagination_token": [token]})
+    return int(token[1:], 16)

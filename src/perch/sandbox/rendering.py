@@ -20,10 +20,12 @@ class Written(NamedTuple):
 
 
 def rfc3339(at_ms: int) -> str:
+    """A time as X writes it, to the millisecond."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
 
 
 def expanded(url: str) -> str:
+    """Where a link leads: one written without a scheme gets http."""
     return url if "://" in url else f"http://{url}"
 
 
@@ -62,6 +64,7 @@ def _media_url(world: World, post: Post, start: int, media: Media) -> dict[str, 
 
 
 def media_of(world: World, post: Post) -> list[Media]:
+    """The media of a post that still exist."""
     return [world.media[media_id] for media_id in post.media_ids if media_id in world.media]
 
 
@@ -174,6 +177,7 @@ FIELDS: dict[str, Callable[[World, Post], Any]] = {
 
 
 def avatar_url(world: World, person: Person) -> str:
+    """The picture of a person."""
     return f"{world.config.url}/static/avatar/{person.id}_normal.svg"
 
 

@@ -35,6 +35,11 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=1,
         )
         super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
 
 class Embedded(Server):
@@ -67,8 +72,8 @@ async def running(config: SandboxConfig | None = None) -> AsyncIterator[Running]
     app = create_app(replace(config or SandboxConfig(), url=url))
     server = Embedded(app)
     task = asyncio.create_task(server.serve([sock]))
-    while not server.started and not task.done():
-        await asyncio.sleep(0.001)
+    waiting = asyncio.create_task(server.listening.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
     try:
         yield Running(url, app)
     finally:

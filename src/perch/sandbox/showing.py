@@ -20,6 +20,8 @@ class Piece(NamedTuple):
 
 
 class Attached(NamedTuple):
+    """A picture or video of a post."""
+
     url: str
     alt: str
     moving: bool
@@ -48,6 +50,7 @@ def initial(person: Person) -> str:
 
 
 def view(world: World, post: Post) -> View:
+    """A post with everything its page shows, looked up."""
     at = datetime.fromtimestamp(post.created_at / 1000, UTC)
     parent = world.people.get(post.reply_to_author or "")
     quoted = world.live_post(post.quote_of or "")
@@ -75,11 +78,11 @@ def pieces(world: World, post: Post) -> list[Piece]:
         (link.start, link.end, Piece(rendering.display(link.url), rendering.expanded(link.url), away=True))
         for link in post.links
     ]
-    for span in texts.mentions(post.text):
-        if person := world.person_named(span.value):
-            marks.append(
-                (span.start, span.end, Piece(post.text[span.start : span.end], f"/{person.username}"))
-            )
+    marks.extend(
+        (span.start, span.end, Piece(post.text[span.start : span.end], f"/{person.username}"))
+        for span in texts.mentions(post.text)
+        if (person := world.person_named(span.value))
+    )
     out, at = [], 0
     for start, end, piece in sorted(marks):
         if start >= at:

@@ -1,9 +1,9 @@
-"""Keeping the world beyond the process: one SQLite file, written behind in batches, read once at the start."""
+"""Keeping the world beyond the process: an SQLite file, written behind in batches, read at the start."""
 
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -59,7 +59,7 @@ class Store:
     def load(self, world: World) -> None:
         """Fill an empty world, posts in the order of their ids, then forget that this made anything new."""
         self._spent = world.spent
-        keep = {
+        keep: dict[type[Record], Callable[[Any], None]] = {
             Person: world.keep_person,
             App: world.keep_app,
             Grant: world.keep_grant,
@@ -72,9 +72,9 @@ class Store:
                 "SELECT row FROM records WHERE kind = ? ORDER BY length(key), key", (name,)
             )
             for (row,) in rows:
-                record: Any = thaw(kind, row)
+                record = thaw(kind, row)
                 keep[kind](record)
-                if kind in (Post, Media):
+                if isinstance(record, Post | Media):
                     world.snowflakes.saw(record.id)
         world.gone.update(self._db.execute("SELECT id, at FROM gone"))
         world.spent.update(self._db.execute("SELECT client_id, mills FROM spent"))
@@ -115,6 +115,7 @@ class Store:
 
 
 def freeze(record: Record) -> str:
+    """A record as one JSON array."""
     return json.dumps([getattr(record, name) for name in COLUMNS[type(record)]], ensure_ascii=False)
 
 

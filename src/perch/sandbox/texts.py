@@ -59,6 +59,7 @@ def weigh(text: str) -> Weighed:
 
 
 def mentions(text: str) -> list[Span]:
+    """The handles named, without the sign."""
     return (
         [Span(m.start(), m.end(), m[1]) for m in _MENTION.finditer(text)]
         if "@" in text or "＠" in text
@@ -67,6 +68,7 @@ def mentions(text: str) -> list[Span]:
 
 
 def hashtags(text: str) -> list[Span]:
+    """The hashtags, without the sign."""
     return (
         [Span(m.start(), m.end(), m[1]) for m in _HASHTAG.finditer(text)]
         if "#" in text or "＃" in text
@@ -75,6 +77,7 @@ def hashtags(text: str) -> list[Span]:
 
 
 def cashtags(text: str) -> list[Span]:
+    """The tickers, without the sign."""
     return [Span(m.start(), m.end(), m[1]) for m in _CASHTAG.finditer(text)] if "$" in text else []
 
 
@@ -92,7 +95,9 @@ def _parser() -> Callable[[str], tuple[int, tuple[Span, ...]]]:
     def parse(text: str) -> tuple[int, tuple[Span, ...]]:
         text = _ENDLESS_HOST.sub(lambda run: run[0].replace(".", " "), text)
         found: list[dict[str, Any]] = extract_urls_with_indices(text)
-        return parse_tweet(text).weightedLength, tuple(Span(*f["indices"], f["url"]) for f in found)
+        return parse_tweet(text).weightedLength, tuple(
+            Span(f["indices"][0], f["indices"][1], f["url"]) for f in found
+        )
 
     return parse
 

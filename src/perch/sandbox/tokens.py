@@ -18,10 +18,12 @@ Form = Mapping[str, str]
 
 
 def bad_token() -> Refused:
+    """A refresh token that is spent, revoked, expired or of another client."""
     return oauth(400, "invalid_request", "Value passed for the token was invalid.")
 
 
 def bad_code() -> Refused:
+    """A code that is used, expired or of another client."""
     return oauth(400, "invalid_request", "Value passed for the authorization code was invalid.")
 
 

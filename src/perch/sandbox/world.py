@@ -1,9 +1,9 @@
-"""Everything the sandbox knows at one moment, in memory. Journals write it behind; the rules live elsewhere."""
+"""Everything the sandbox knows, in memory. Journals write it behind; the rules live elsewhere."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from perch.sandbox.config import SandboxConfig, Settings
 from perch.sandbox.ids import Snowflakes
@@ -162,12 +162,13 @@ class World:
     def empty(self) -> None:
         """Forget everything but the settings, then be as on the first day."""
         self.journal.clear()
-        for kept in (self.people, self.handles, self.apps, self.codes, self.grants, self.tokens, self.plain):
-            kept.clear()
-        for kept in (self.posts, self.gone, self.by_author, self.replies, self.recent_texts, self.media):
-            kept.clear()
-        for told in (self.requests, self.windows, self.spent, self.reads_paid):
-            told.clear()
+        everything: tuple[MutableMapping[Any, Any] | deque[Seen] | set[tuple[str, str]], ...] = (
+            *(self.people, self.handles, self.apps, self.codes, self.grants, self.tokens, self.plain),
+            *(self.posts, self.gone, self.by_author, self.replies, self.recent_texts, self.media),
+            *(self.requests, self.windows, self.spent, self.reads_paid),
+        )
+        for part in everything:
+            part.clear()
         self.people_it()
 
     def people_it(self) -> None:

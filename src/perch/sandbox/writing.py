@@ -18,7 +18,7 @@ async def create(call: Call) -> Answer:
 
 
 async def delete(call: Call) -> Answer:
-    """``DELETE /2/tweets/{id}``. What X says of a post already gone is unknown: the setting ``delete_missing``."""
+    """``DELETE /2/tweets/{id}``. Of a post already gone X says what ``delete_missing`` sets."""
     world, post_id = call.world, call.path("id")
     if not _ID.fullmatch(post_id):
         raise invalid(f"The `id` query parameter value [{post_id}] is not valid", {"id": [post_id]})
