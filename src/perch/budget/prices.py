@@ -5,48 +5,49 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
+from perch.settings import Plan
 from perch.text import find_urls, normalised
 
 _MICROS = 1_000_000
-PAY_PER_USE = "pay-per-use"
-_INCLUDING_PLANS = frozenset({"enterprise", "legacy-free", "legacy-basic", "legacy-pro"})
 
 
 class Charge(StrEnum):
-    """What X charges for, a request or a thing read at a time."""
+    """What X charges for, by the request or the thing read; the value begins the sentence about its price."""
 
-    POST = "post"
-    POST_WITH_URL = "post with a link"
-    SUMMONED_REPLY = "summoned reply"
-    MEDIA_METADATA = "media description"
-    POST_READ = "post read"
-    USER_READ = "user read"
-    OWNED_READ = "owned read"
+    POST = "a post without a link costs"
+    POST_WITH_URL = "a link makes this post"
+    SUMMONED_REPLY = "a reply its author asked for costs"
+    MEDIA_METADATA = "describing media costs"
+    POST_READ = "reading posts costs"
+    USER_READ = "reading users costs"
+    OWNED_READ = "reading your own posts costs"
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     charge: Charge
-    valid_from: date
     micros: int
+    valid_from: date
+    source: str
 
 
-# The launch of pay-per-use: post creation at one cent whatever it says, as the press reported it.
-_LAUNCH = date(2026, 2, 6)
-# X's pricing page (docs.x.com/x-api/getting-started/pricing): links and writes dearer, owned reads cheaper.
-_DEARER_LINKS = date(2026, 4, 20)
+_LAUNCH = (date(2026, 2, 6), "press reports of the day pay-per-use opened: one cent a post, whatever it says")
+_REVISION = (
+    date(2026, 4, 20),
+    "X's pricing page (docs.x.com/x-api/getting-started/pricing) since its revision",
+)
 
 _ROWS = (
-    _Row(Charge.POST, _LAUNCH, 10_000),
-    _Row(Charge.POST_WITH_URL, _LAUNCH, 10_000),
-    _Row(Charge.SUMMONED_REPLY, _LAUNCH, 10_000),
-    _Row(Charge.MEDIA_METADATA, _LAUNCH, 5_000),
-    _Row(Charge.POST_READ, _LAUNCH, 5_000),
-    _Row(Charge.USER_READ, _LAUNCH, 10_000),
-    _Row(Charge.OWNED_READ, _LAUNCH, 5_000),
-    _Row(Charge.POST, _DEARER_LINKS, 15_000),
-    _Row(Charge.POST_WITH_URL, _DEARER_LINKS, 200_000),
-    _Row(Charge.OWNED_READ, _DEARER_LINKS, 1_000),
+    _Row(Charge.POST, 10_000, *_LAUNCH),
+    _Row(Charge.POST, 15_000, *_REVISION),
+    _Row(Charge.POST_WITH_URL, 10_000, *_LAUNCH),
+    _Row(Charge.POST_WITH_URL, 200_000, *_REVISION),
+    _Row(Charge.SUMMONED_REPLY, 10_000, *_REVISION),
+    _Row(Charge.MEDIA_METADATA, 5_000, *_REVISION),
+    _Row(Charge.POST_READ, 5_000, *_LAUNCH),
+    _Row(Charge.USER_READ, 10_000, *_LAUNCH),
+    _Row(Charge.OWNED_READ, 5_000, *_LAUNCH),
+    _Row(Charge.OWNED_READ, 1_000, *_REVISION),
 )
 
 
@@ -63,7 +64,7 @@ class Price:
 
     def show(self) -> str:
         """``$0.015``: tenths of a cent under a dollar, cents from there on."""
-        places = Decimal("0.001") if abs(self.micros) < _MICROS else Decimal("0.01")
+        places = Decimal("0.001") if self.micros < _MICROS else Decimal("0.01")
         return f"${self.usd.quantize(places, ROUND_HALF_UP)}"
 
 
@@ -84,14 +85,14 @@ class Quote:
 
 
 def price_of(charge: Charge, *, at: date, plan: str, times: int = 1) -> Price:
-    """The price of ``times`` charges on the day ``at``; before the first known price, that price."""
-    if plan in _INCLUDING_PLANS:
+    """The price of ``times`` charges on the day ``at``, which before the first known price is that price.
+
+    Raises ValueError for a plan that settings do not know.
+    """
+    if Plan(plan) is not Plan.PAY_PER_USE:
         return Price(0, f"included in the plan {plan}")
-    if plan != PAY_PER_USE:
-        raise ValueError(f"no such plan: {plan}")
-    price = Price(_unit_micros(charge, at) * times)
-    count = "a" if times == 1 else f"{times} times a"
-    return Price(price.micros, f"{count} {charge} at X: {price.show()}")
+    micros = _unit_micros(charge, at) * times
+    return Price(micros, f"{charge} {Price(micros).show()}")
 
 
 def price_of_post(*, has_url: bool, summoned: bool = False, at: date, plan: str) -> Price:
@@ -99,36 +100,24 @@ def price_of_post(*, has_url: bool, summoned: bool = False, at: date, plan: str)
 
     X does not say what a summoned reply with a link costs; the dearer of the two is quoted.
     """
-    charge = _charge_of_post(has_url, summoned)
-    price = price_of(charge, at=at, plan=plan)
-    if price.micros == 0:
-        return price
-    return Price(price.micros, f"{_REASONS[charge]} {price.show()}")
+    plain = Charge.SUMMONED_REPLY if summoned else Charge.POST
+    return price_of(Charge.POST_WITH_URL if has_url else plain, at=at, plan=plan)
 
 
 def quote(text: str, *, at: date, plan: str, described_media: int = 0) -> Quote:
-    """What sending ``text`` costs, with as many media files as ``described_media`` given an alt text."""
+    """What sending ``text`` costs, with as many media files as ``described_media`` given an alt text.
+
+    X does not define what its prices take for a link; here it is whatever becomes a t.co link, the bare
+    ``example.com`` too.
+    """
     urls = find_urls(normalised(text))
     what = f"post with the link {urls[0].text}" if urls else "post"
     lines = [Line(what, price_of_post(has_url=bool(urls), at=at, plan=plan))]
     if described_media:
-        price = price_of(Charge.MEDIA_METADATA, at=at, plan=plan, times=described_media)
-        lines.append(Line(f"alt text of {described_media} media", price))
-    total = sum(line.price.micros for line in lines)
-    return Quote(Price(total, "; ".join(dict.fromkeys(line.price.why for line in lines))), tuple(lines))
-
-
-_REASONS = {
-    Charge.POST: "a post without a link costs",
-    Charge.POST_WITH_URL: "a link makes this post",
-    Charge.SUMMONED_REPLY: "a reply its author asked for costs",
-}
-
-
-def _charge_of_post(has_url: bool, summoned: bool) -> Charge:
-    if has_url:
-        return Charge.POST_WITH_URL
-    return Charge.SUMMONED_REPLY if summoned else Charge.POST
+        described = price_of(Charge.MEDIA_METADATA, at=at, plan=plan, times=described_media)
+        lines.append(Line(f"alt text of {described_media} media", described))
+    reasons = dict.fromkeys(line.price.why for line in lines)
+    return Quote(Price(sum(line.price.micros for line in lines), "; ".join(reasons)), tuple(lines))
 
 
 def _unit_micros(charge: Charge, at: date) -> int:
