@@ -16,37 +16,15 @@ from perch.sandbox.blobs import Blobs
 from perch.sandbox.models import Media
 from perch.sandbox.problems import Refused, forbidden, invalid
 
-MEDIA_TYPES = frozenset(
-    [
-        "video/mp4",
-        "video/webm",
-        "video/mp2t",
-        "video/quicktime",
-        "text/srt",
-        "text/vtt",
-        "image/jpeg",
-        "image/gif",
-        "image/bmp",
-        "image/png",
-        "image/webp",
-        "image/pjpeg",
-        "image/tiff",
-        "model/gltf-binary",
-        "model/vnd.usdz+zip",
-    ]
-)
-CATEGORIES = frozenset(
-    [
-        "amplify_video",
-        "tweet_gif",
-        "tweet_image",
-        "tweet_video",
-        "dm_gif",
-        "dm_image",
-        "dm_video",
-        "subtitles",
-    ]
-)
+MEDIA_TYPES = frozenset({
+    "video/mp4", "video/webm", "video/mp2t", "video/quicktime", "text/srt", "text/vtt", "image/jpeg",
+    "image/gif", "image/bmp", "image/png", "image/webp", "image/pjpeg", "image/tiff", "model/gltf-binary",
+    "model/vnd.usdz+zip",
+})  # fmt: skip
+CATEGORIES = frozenset({
+    "amplify_video", "tweet_gif", "tweet_image", "tweet_video", "dm_gif", "dm_image", "dm_video",
+    "subtitles",
+})  # fmt: skip
 CHUNK_LIMIT = 5 << 20
 TOTAL_LIMIT = 17_179_869_184
 ALT_TEXT_LIMIT = 1000

@@ -16,53 +16,17 @@ _ID = re.compile(r"[0-9]{1,19}")
 _TOKEN = re.compile(r"n[0-9a-f]{1,8}")
 _OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
 REACH = 3_200  # a timeline goes no further back
-QUIETLY_IGNORED = frozenset(
-    [
-        "id",
-        "text",
-        "edit_controls",
-        "context_annotations",
-        "geo",
-        "withheld",
-        "card_uri",
-        "scopes",
-        "article",
-        "article_title",
-        "display_text_range",
-        "media_metadata",
-        "non_public_metrics",
-        "organic_metrics",
-        "promoted_metrics",
-        "matched_media_notes",
-        "note_request_suggestions",
-        "suggested_source_links",
-        "suggested_source_links_with_counts",
-        "edit_history_tweet_ids",
-    ]
-)
-PERSON_IGNORED = frozenset(
-    [
-        "id",
-        "name",
-        "username",
-        "confirmed_email",
-        "connection_status",
-        "entities",
-        "is_identity_verified",
-        "location",
-        "parody",
-        "profile_banner_url",
-        "receives_your_dm",
-        "subscribes_to_you",
-        "subscription",
-        "url",
-        "verified_followers_count",
-        "withheld",
-        "pinned_tweet_id",
-        "most_recent_tweet_id",
-        "affiliation",
-    ]
-)
+QUIETLY_IGNORED = frozenset({
+    "id", "text", "edit_controls", "context_annotations", "geo", "withheld", "card_uri", "scopes",
+    "article", "article_title", "display_text_range", "media_metadata", "non_public_metrics",
+    "organic_metrics", "promoted_metrics", "matched_media_notes", "note_request_suggestions",
+    "suggested_source_links", "suggested_source_links_with_counts", "edit_history_tweet_ids",
+})  # fmt: skip
+PERSON_IGNORED = frozenset({
+    "id", "name", "username", "confirmed_email", "connection_status", "entities", "is_identity_verified",
+    "location", "parody", "profile_banner_url", "receives_your_dm", "subscribes_to_you", "subscription",
+    "url", "verified_followers_count", "withheld", "pinned_tweet_id", "most_recent_tweet_id", "affiliation",
+})  # fmt: skip
 
 
 class Wanted(NamedTuple):
