@@ -34,6 +34,8 @@ LONGEST_KEPT = timedelta(hours=20)
 """X says 24 hours, and has forgotten ids a little earlier."""
 LONGEST_PROCESSING_SECONDS = 20 * 60
 LONGEST_POLL_SECONDS = 30
+SENDING_SECONDS = 120
+"""For one call that carries bytes: 5 MB on a slow line."""
 _CATEGORIES = {
     MediaKind.IMAGE: MediaCategory.IMAGE,
     MediaKind.GIF: MediaCategory.GIF,
@@ -45,7 +47,9 @@ R = TypeVar("R")
 class Sender(Protocol):
     """What uploading needs of ``perch.x.client.XClient``."""
 
-    async def send(self, operation: Operation[R], auth: Bearer | None = None) -> Reply[R]: ...
+    async def send(
+        self, operation: Operation[R], auth: Bearer | None = None, *, deadline: float = ...
+    ) -> Reply[R]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,8 @@ class _Upload:
         return Ensured(uploaded.id, expires_at)
 
     async def _once(self, key: str, size: int) -> UploadedMedia:
-        reply = await self.x.send(UploadOnce(await self.store.read(key, 0, size)), self.auth)
-        return reply.result
+        whole = UploadOnce(await self.store.read(key, 0, size))
+        return (await self.x.send(whole, self.auth, deadline=SENDING_SECONDS)).result
 
     async def _in_segments(self, key: str, asset: Asset) -> UploadedMedia:
         category = _CATEGORIES[MediaKind(asset.kind)]
@@ -121,7 +125,9 @@ class _Upload:
         media_id = opened.result.id
         for segment in plan_segments(asset.size):
             piece = await self.store.read(key, segment.offset, segment.size)
-            await self.x.send(AppendSegment(media_id, segment.index, piece), self.auth)
+            await self.x.send(
+                AppendSegment(media_id, segment.index, piece), self.auth, deadline=SENDING_SECONDS
+            )
         return (await self.x.send(FinalizeUpload(media_id), self.auth)).result
 
     def _expires_at(self, uploaded: UploadedMedia) -> datetime:
