@@ -62,13 +62,13 @@ class Lines:
 
     async def open(self, account_id: int) -> Line:
         ready = await tokens.client_for(self.db, self.clock, self.sealer, self.clients, account_id)
-        return Line(ready.client, ready.auth)
+        return Line(ready.client, ready.bearer)
 
     async def renew(self, account_id: int, refused: Bearer) -> Line:
         ready = await tokens.refresh_after_401(
             self.db, self.clock, self.sealer, self.clients, account_id, refused
         )
-        return Line(ready.client, ready.auth)
+        return Line(ready.client, ready.bearer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Row, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.people.models import ApiToken, Identity, Invitation, Membership, Person, WebSession
+from perch.people.models import ApiToken, Identity, Invitation, Membership, Person, WebSession, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +187,8 @@ async def spend_invitation(session: AsyncSession, invitation_id: int, now: datet
 async def workspace_invited_to(session: AsyncSession, invitation_id: int) -> int | None:
     """Where an invitation leads, used or not."""
     return await session.scalar(select(Invitation.workspace_id).where(Invitation.id == invitation_id))
+
+
+async def workspace_ids(session: AsyncSession) -> Sequence[int]:
+    """Every workspace of this Perch, the oldest first; for the operator at the command line."""
+    return (await session.scalars(select(Workspace.id).order_by(Workspace.id))).all()

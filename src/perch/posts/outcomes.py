@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from perch.errors import PerchError
+from perch.jobs import Pace
 from perch.posts.chain import Detail
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
-from perch.posts.retrying import Decision, GiveUp, LookFirst, PauseUntilMended, RefreshFirst, RetryAt
+from perch.posts.retrying import Decision, GiveUp, LookFirst, PauseUntilMended, RefreshFirst, RetryAt, backoff
 from perch.posts.steps import Recording
 from perch.x.errors import Unavailable, Unconfirmed, Unreachable, XError
 from perch.x.wire import Reply
@@ -72,6 +73,13 @@ def not_sent(post: Post, segment: Segment, attempt_id: int | None, now: datetime
         post=_back_in_line(segment, now, None, post.tries),
         happenings=(("not_sent", detail),),
     )
+
+
+def stumbled(post: Post, now: datetime, pace: Pace) -> Recording:
+    """Perch itself failed at this post: it stays queued, and is tried less and less often."""
+    told: Detail = {"sentence": "Perch stumbled over this post and tries again. Its log says why."}
+    changes = {"why": told["sentence"], "try_at": now + backoff(post.tries, pace), "tries": post.tries + 1}
+    return Recording(post_id=post.id, at=now, post=changes, happenings=(("waiting", told),))
 
 
 def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime) -> Recording:

@@ -7,7 +7,7 @@ may be open at a time, and an attempt without a verdict stops everything until s
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -125,9 +125,17 @@ class Publisher:
             held = steps.Held(post.id, account_id, post.version, fence)
             if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now())):
                 return
-            # Who cancels or edits between claim and arm wins; the post is then as they want it.
-            with suppress(_LostRace):
-                await self._publish(held, post)
+            await self._publish_or_step_aside(held, post)
+
+    async def _publish_or_step_aside(self, held: steps.Held, post: Post) -> None:
+        try:
+            await self._publish(held, post)
+        except _LostRace:
+            pass  # who cancels or edits between claim and arm wins; the post is as they want it
+        except Exception:
+            # A post that we stumble over must not hold up those behind it; what was sent is recovered.
+            log.exception("publishing_stumbled", post=post.public_id)
+            await self._record(outcomes.stumbled(post, self.clock.now(), self.pace))
 
     async def _publish(self, held: steps.Held, post: Post) -> None:
         """Every segment that is not out yet, each one a reply to the one before."""

@@ -121,7 +121,7 @@ async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | No
     counts = await _attempts_so_far(session, [arming.segment_id for arming in winners])
     rows = [_attempt(arming, counts.get(arming.segment_id, 0) + 1) for arming in winners]
     made = await session.execute(insert(Attempt).returning(Attempt.segment_id, Attempt.id), rows)
-    ids = dict(made.tuples())
+    ids = dict(made.all())
     await chain.append(
         session,
         [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners],
@@ -194,7 +194,7 @@ async def _attempts_so_far(session: AsyncSession, segment_ids: Sequence[int]) ->
         .where(Attempt.segment_id.in_(segment_ids))
         .group_by(Attempt.segment_id)
     )
-    return dict((await session.execute(statement)).tuples())
+    return dict((await session.execute(statement)).all())
 
 
 def _attempt(arming: Arming, n: int) -> dict[str, object]:
@@ -225,8 +225,8 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         .with_for_update()
     )
     return _Standing(
-        dict((await session.execute(posts)).tuples()),
-        dict((await session.execute(attempts)).tuples()),
+        dict((await session.execute(posts)).all()),
+        dict((await session.execute(attempts)).all()),
     )
 
 
