@@ -42,8 +42,9 @@ def reference() -> types.ModuleType:
     former.__dict__["resource_string"] = lambda module, name: (
         resources.files(module.rpartition(".")[0]).joinpath(name).read_bytes()
     )
-    sys.modules.setdefault("pkg_resources", former)
-    import twitter_text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "pkg_resources", former)
+        import twitter_text
 
     module: types.ModuleType = twitter_text
     return module
