@@ -1,0 +1,203 @@
+"""The composer: write, add pictures, see count and price, post now. Works as a plain form too."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from perch.accounts import queries as accounts
+from perch.accounts.health import AccountView
+from perch.errors import PerchError
+from perch.people.roles import Action, require
+from perch.people.sessions import Visitor
+from perch.posts import scheduling
+from perch.posts.drafting import Author, Draft
+from perch.posts.errors import KeyReused, PostNotFound
+from perch.posts.models import AuthorKind, Post
+from perch.posts.repeats import Key
+from perch.posts.scheduling import Checked
+from perch.web import forms
+from perch.web.deps import Composition, Framed, Signed
+from perch.web.forms import Form
+from perch.web.frame import Frame
+from perch.web.headers import picture_origins
+from perch.web.pages import library, sheet
+from perch.web.pages.faces import Face, face
+from perch.web.pages.sheet import Placed, Problem, Sheet
+from perch.web.rendering import page
+from perch.wiring import Perch
+
+router = APIRouter()
+_KEY_HOLDS = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """The accounts to choose from and the one that is chosen; never empty."""
+
+    connected: Sequence[AccountView]
+    chosen: AccountView
+
+    def faces(self, perch: Perch) -> tuple[Face, ...]:
+        return tuple(_face(perch, account) for account in self.connected)
+
+
+@router.get("/compose")
+async def blank(
+    request: Request, perch: Composition, who: Signed, frame: Framed, account: str = ""
+) -> Response:
+    """An empty sheet."""
+    require(who.role, Action.PUBLISH)
+    return await _answer(request, perch, who, frame, Sheet(account, "", _new_key()))
+
+
+@router.post("/compose/check")
+async def check(request: Request, perch: Composition, who: Signed, frame: Framed) -> Response:
+    """Count, price, findings and preview of what is being written."""
+    sent = sheet.read(await forms.read(request))
+    return await _answer(request, perch, who, frame, sent, template="checked.html")
+
+
+@router.post("/compose")
+async def post_now(request: Request, perch: Composition, who: Signed, frame: Framed) -> Response:
+    """Send it, or show the sheet again with everything that was on it and the reason."""
+    require(who.role, Action.PUBLISH)
+    form = await forms.read(request)
+    sent = sheet.read(form)
+    try:
+        sent = await _with_files(perch, who, form, sent)
+        if form.text("do") == "post":
+            post = await _accepted(perch, who, sent)
+            return RedirectResponse(f"/posts/{post.public_id}", status_code=303)
+    except _NotTaken as failure:
+        return await _answer(request, perch, who, frame, failure.sheet, error=failure.error)
+    except KeyReused:
+        return await _answer(request, perch, who, frame, replace(sent, key=_new_key()), error=_SENT_BEFORE)
+    except PerchError as error:
+        return await _answer(request, perch, who, frame, sent, error=error)
+    return await _answer(request, perch, who, frame, sent)
+
+
+class _NotTaken(Exception):
+    """A file was refused; the files before it are on the sheet."""
+
+    def __init__(self, sent: Sheet, error: PerchError) -> None:
+        super().__init__(error.sentence)
+        self.sheet = sent
+        self.error = error
+
+
+_SENT_BEFORE = KeyReused(
+    "This form has already sent another post, so nothing was sent now.",
+    fix="If this is a new post, press the button again.",
+)
+
+
+async def _with_files(perch: Perch, who: Visitor, form: Form, sent: Sheet) -> Sheet:
+    """The sheet with the files that came in the form itself, as browsers without scripts send them."""
+    for place in range(sheet.SLOTS):
+        file = form.file(f"file_{place}")
+        if file is None:
+            continue
+        try:
+            asset = await library.take(perch, who, file)
+        except PerchError as error:
+            raise _NotTaken(sent, error) from error
+        placed = list(sent.placed)
+        placed[place] = Placed(asset.public_id, placed[place].alt_text)
+        sent = replace(sent, placed=tuple(placed))
+    return sent
+
+
+async def _accepted(perch: Perch, who: Visitor, sent: Sheet) -> Post:
+    forms.refuse_unkeepable(sent.text + "".join(place.alt_text for place in sent.placed))
+    async with perch.db.write() as session:
+        checked = await _checked(session, perch, who, sent, await _desk(session, perch, who, sent))
+        key = Key(
+            owner=f"person:{who.person_public_id}",
+            value=sent.key or _new_key(),
+            body=f"{checked.account.public_id} {checked.draft.content_hash()}",
+            lifetime=_KEY_HOLDS,
+        )
+        return await scheduling.accept(
+            session, perch.clock, perch.engine, checked, perch.clock.now(), key=key
+        )
+
+
+async def _answer(
+    request: Request,
+    perch: Perch,
+    who: Visitor,
+    frame: Frame,
+    sent: Sheet,
+    *,
+    template: str = "compose.html",
+    error: PerchError | None = None,
+) -> Response:
+    """The sheet as a page, or the pieces of it that change while somebody writes."""
+    async with perch.db.read() as session:
+        desk = await _desk_or_none(session, perch, who, sent)
+        if desk is None:
+            return page(request, "compose.html", frame, sheet.without_accounts())
+        sent, checked = await _checked_as_far_as_possible(session, perch, who, sent, desk)
+    problem = Problem(error.sentence, error.fix or "") if error else None
+    view = sheet.view_of(sent, checked, desk.faces(perch), _face(perch, desk.chosen), problem)
+    return page(request, template, frame, view, status=error.status if error else 200)
+
+
+async def _checked_as_far_as_possible(
+    session: AsyncSession, perch: Perch, who: Visitor, sent: Sheet, desk: _Desk
+) -> tuple[Sheet, Checked]:
+    """A file that has left the library, or never was in it, is taken off the sheet."""
+    try:
+        return sent, await _checked(session, perch, who, sent, desk)
+    except PostNotFound:
+        bare = replace(sent, placed=tuple(replace(place, asset_id="") for place in sent.placed))
+        return bare, await _checked(session, perch, who, bare, desk)
+
+
+async def _checked(session: AsyncSession, perch: Perch, who: Visitor, sent: Sheet, desk: _Desk) -> Checked:
+    account = await accounts.account_with_id(session, desk.chosen.id)
+    app = await accounts.app_with_id(session, account.app_id)
+    return await scheduling.check(session, perch.clock, _draft(who, sent, desk), app.plan)
+
+
+def _draft(who: Visitor, sent: Sheet, desk: _Desk) -> Draft:
+    author = Author(AuthorKind.PERSON, who.person_public_id, who.name)
+    return sent.draft(who.workspace_id, desk.chosen.id, author)
+
+
+async def _desk(session: AsyncSession, perch: Perch, who: Visitor, sent: Sheet) -> _Desk:
+    desk = await _desk_or_none(session, perch, who, sent)
+    if desk is None or (sent.account_id and desk.chosen.public_id != sent.account_id):
+        raise PostNotFound("This account is not connected here.", fix="Choose another account.")
+    return desk
+
+
+async def _desk_or_none(session: AsyncSession, perch: Perch, who: Visitor, sent: Sheet) -> _Desk | None:
+    held = await accounts.accounts_of(session, who.workspace_id, perch.clock.now())
+    connected = [account for account in held if account.is_connected]
+    if not connected:
+        return None
+    chosen = [account for account in connected if account.public_id == sent.account_id]
+    return _Desk(connected, (chosen or connected)[0])
+
+
+def _face(perch: Perch, account: AccountView) -> Face:
+    return face(
+        account.public_id,
+        account.name,
+        account.username,
+        account.app_kind,
+        account.avatar_url,
+        picture_origins(perch.settings),
+    )
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(16)
