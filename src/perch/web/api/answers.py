@@ -1,0 +1,277 @@
+"""What programs are told of posts and accounts: each field is listed here, nothing else leaves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from perch.accounts.health import AccountView
+from perch.accounts.models import AppKind, XAccount
+from perch.budget.prices import Price
+from perch.media.models import MediaKind
+from perch.posts import rules
+from perch.posts.findings import Finding, Severity
+from perch.posts.queries import Card, Listed
+from perch.posts.receipts import Receipt, permalink
+from perch.posts.scheduling import Checked
+from perch.text import weigh
+from perch.web.api.problems import Remark, remarks
+
+
+class AccountName(BaseModel):
+    """The X account of a post."""
+
+    id: str
+    handle: str
+
+
+class Media(BaseModel):
+    """An asset on a card."""
+
+    id: str
+    kind: str
+    alt_text: str
+
+
+class Segment(BaseModel):
+    """One post of a thread; ``url`` is where readers find it once it is out."""
+
+    position: int
+    text: str
+    weight: int
+    media: list[Media]
+    x_post_id: str | None
+    url: str | None
+    state: str
+
+
+class CheckedSegment(BaseModel):
+    """One post of a thread that was only checked."""
+
+    position: int
+    text: str
+    weight: int
+    price_usd: float
+
+
+class Post(BaseModel):
+    """A post. ``url`` is its receipt; ``hold`` says why it waits, was refused, or needs a person."""
+
+    id: str
+    state: str
+    url: str
+    account: AccountName
+    segments: list[Segment]
+    created_at: datetime
+    due_at: datetime | None
+    try_at: datetime | None
+    paused: str | None
+    hold: Remark | None
+    price_usd: float
+    spent_usd: float
+    warnings: list[Remark]
+
+
+class Event(BaseModel):
+    """One line of a post's story."""
+
+    at: datetime
+    kind: str
+    sentence: str
+
+
+class PostWithStory(Post):
+    """A post and everything that happened to it. ``is_whole``: no line was changed or removed since."""
+
+    events: list[Event]
+    is_whole: bool
+
+
+class DryRun(BaseModel):
+    """What would be found; ``errors`` would refuse it."""
+
+    state: str = "dry_run"
+    account: AccountName
+    segments: list[CheckedSegment]
+    due_at: datetime | None
+    price_usd: float
+    warnings: list[Remark]
+    errors: list[Remark]
+
+
+class ListedPost(BaseModel):
+    """A post in a list, with the text of its first card."""
+
+    id: str
+    state: str
+    url: str
+    account: AccountName
+    text: str
+    cards: int
+    x_post_id: str | None
+    x_url: str | None
+    created_at: datetime
+    due_at: datetime | None
+    paused: str | None
+    price_usd: float
+
+
+class Page(BaseModel):
+    """The newest posts; ``next_cursor`` continues below them. A page may be shorter than its limit."""
+
+    posts: list[ListedPost]
+    next_cursor: str | None
+
+
+class Account(BaseModel):
+    """An X account, without anything that opens it."""
+
+    id: str
+    handle: str
+    name: str
+    x: str
+    healthy: bool
+    missing_scopes: list[str]
+    warnings: list[str]
+
+
+class Accounts(BaseModel):
+    """The accounts of a workspace."""
+
+    accounts: list[Account]
+
+
+def post(receipt: Receipt, origin: str) -> PostWithStory:
+    """A post with its story."""
+    row = receipt.post
+    return PostWithStory(
+        id=row.public_id,
+        state=row.state,
+        url=receipt_url(origin, row.public_id),
+        account=_name(receipt.account),
+        segments=[_segment(receipt, card) for card in receipt.cards],
+        created_at=row.created_at,
+        due_at=row.due_at,
+        try_at=row.try_at,
+        paused=row.paused_reason,
+        hold=Remark(rule=row.rule, position=0, detail=row.why, fix=row.fix) if row.why else None,
+        price_usd=_usd(row.price_micros),
+        spent_usd=_usd(receipt.spent.micros),
+        warnings=_warnings(receipt),
+        events=[Event(at=line.at, kind=line.kind, sentence=line.sentence) for line in receipt.lines],
+        is_whole=receipt.is_whole,
+    )
+
+
+def dry_run(checked: Checked, due_at: datetime | None, media_urls: Sequence[str]) -> DryRun:
+    """What a check found. Media behind addresses were not fetched, so nothing is said of them."""
+    errors = [found for found in checked.findings if found.severity is Severity.ERROR]
+    warnings = [found for found in checked.findings if found.severity is Severity.WARNING]
+    if media_urls:
+        errors = [found for found in errors if (found.rule, found.position) != (_NOTHING_TO_POST, 0)]
+    return DryRun(
+        account=_name(checked.account),
+        segments=[_checked(checked, position) for position in range(len(checked.quotes))],
+        due_at=due_at,
+        price_usd=_usd(checked.price_micros),
+        warnings=remarks(warnings) + ([_UNFETCHED] if media_urls else []),
+        errors=remarks(errors),
+    )
+
+
+def page(listed: Sequence[Listed], origin: str, next_cursor: str | None) -> Page:
+    """A page of posts."""
+    return Page(posts=[_listed(found, origin) for found in listed], next_cursor=next_cursor)
+
+
+def account(view: AccountView) -> Account:
+    """An account as programs see it."""
+    return Account(
+        id=view.public_id,
+        handle=f"@{view.username}",
+        name=view.name,
+        x=AppKind(view.app_kind),
+        healthy=view.is_connected and view.paused_reason is None,
+        missing_scopes=list(view.missing_scopes),
+        warnings=list(view.warnings),
+    )
+
+
+def receipt_url(origin: str, public_id: str) -> str:
+    """The page with a post's receipt."""
+    return f"{origin}/posts/{public_id}"
+
+
+_NOTHING_TO_POST = "X009"
+_UNFETCHED = Remark(
+    rule=None,
+    position=0,
+    detail="What media_urls lead to is not fetched in a dry run, so it was not checked.",
+    fix=None,
+)
+
+
+def _name(row: XAccount) -> AccountName:
+    return AccountName(id=row.public_id, handle=f"@{row.username}")
+
+
+def _segment(receipt: Receipt, card: Card) -> Segment:
+    row = card.segment
+    return Segment(
+        position=row.position,
+        text=row.text,
+        weight=row.weight,
+        media=[
+            Media(id=asset.public_id, kind=asset.kind, alt_text=placed.alt_text)
+            for placed, asset in card.media
+        ],
+        x_post_id=row.x_post_id,
+        url=receipt.url(card),
+        state=row.state,
+    )
+
+
+def _checked(checked: Checked, position: int) -> CheckedSegment:
+    text = checked.draft.segments[position].text
+    return CheckedSegment(
+        position=position,
+        text=text,
+        weight=weigh(text).weighted_length,
+        price_usd=_usd(checked.quotes[position].total.micros),
+    )
+
+
+def _warnings(receipt: Receipt) -> list[Remark]:
+    """Derived from what is stored, so that a repeated request is answered in the same words."""
+    cards = [
+        rules.Card(
+            card.segment.text,
+            tuple(MediaKind(asset.kind) for _, asset in card.media),
+            tuple(placed.alt_text for placed, _ in card.media),
+        )
+        for card in receipt.cards
+    ]
+    found: Sequence[Finding] = rules.check(cards)
+    return remarks([finding for finding in found if finding.severity is Severity.WARNING])
+
+
+def _listed(found: Listed, origin: str) -> ListedPost:
+    row, first = found.post, found.first
+    return ListedPost(
+        id=row.public_id,
+        state=row.state,
+        url=receipt_url(origin, row.public_id),
+        account=_name(found.account),
+        text=first.text,
+        cards=found.cards,
+        x_post_id=first.x_post_id,
+        x_url=permalink(found.app, found.account.username, first.x_post_id) if first.x_post_id else None,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        paused=row.paused_reason,
+        price_usd=_usd(row.price_micros),
+    )
+
+
+def _usd(micros: int) -> float:
+    return float(Price(micros).usd)

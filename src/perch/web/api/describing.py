@@ -1,0 +1,133 @@
+"""The description of the REST face: OpenAPI 3.1 for programs, the same as one plain page for people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from jinja2 import FileSystemLoader
+from pydantic.json_schema import models_json_schema
+from starlette.routing import BaseRoute
+
+from perch.web.api import answers
+from perch.web.api.orders import IDEMPOTENCY_KEY, NewPost
+from perch.web.api.problems import Problem
+from perch.web.errors import PROBLEM_JSON
+from perch.web.frame import Frame
+from perch.web.static_files import Built
+from perch.web.templating import TEMPLATES, environment
+
+PREFIX = "/api/v1"
+_SCHEMAS = "#/components/schemas"
+_INTRODUCTION = (
+    "Publish to X through Perch. Send an API token as “Authorization: Bearer perch_…”. Every refusal is"
+    f" {PROBLEM_JSON} with a stable code, a sentence, and where there is one the broken rule and what to do."
+)
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused, with a reason.",
+        "content": {PROBLEM_JSON: {"schema": {"$ref": f"{_SCHEMAS}/{Problem.__name__}"}}},
+    }
+}
+# The body is read by our own hands, with a cap and named faults, so FastAPI cannot see it.
+WITH_A_NEW_POST: dict[str, Any] = {
+    "response_model": answers.Post,
+    "responses": {
+        200: {"model": answers.DryRun, "description": "A dry run: nothing was written."},
+        201: {"description": "The post, new or remembered."},
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMAS}/{NewPost.__name__}"}}},
+        },
+        "parameters": [
+            {
+                "name": IDEMPOTENCY_KEY,
+                "in": "header",
+                "required": False,
+                "description": "Makes a repeated request harmless for 7 days.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            }
+        ],
+    },
+}
+_environment = environment(Built()).overlay(loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a program can ask for."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    parameters: tuple[Mapping[str, Any], ...]
+    body: str
+    answers: tuple[tuple[str, str, str], ...]
+
+
+def describe(routes: Sequence[BaseRoute], origin: str) -> dict[str, Any]:
+    """The OpenAPI document of these routes."""
+    document = get_openapi(
+        title="Perch", version="1", description=_INTRODUCTION, routes=routes, servers=[{"url": origin}]
+    )
+    _, more = models_json_schema(
+        [(NewPost, "validation"), (Problem, "serialization")], ref_template=f"{_SCHEMAS}/{{model}}"
+    )
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(more["$defs"])
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    return document
+
+
+def page(frame: Frame, document: Mapping[str, Any]) -> Response:
+    """The document as a page, in the frame of all others."""
+    values = {
+        "frame": frame,
+        "document": document,
+        "operations": tuple(operations(document)),
+        "shape": shape,
+        "schemas": document["components"]["schemas"],
+    }
+    return HTMLResponse(_environment.get_template("docs.html").render(values))
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
+    """The document's operations, in its order."""
+    for path, methods in document["paths"].items():
+        for method, said in methods.items():
+            body = said.get("requestBody", {}).get("content", {})
+            yield Operation(
+                method=method.upper(),
+                path=path,
+                summary=said["summary"],
+                description=said.get("description", ""),
+                parameters=tuple(said.get("parameters", ())),
+                body=_named(body),
+                answers=tuple(
+                    (status, answer["description"], _named(answer.get("content", {})))
+                    for status, answer in said["responses"].items()
+                ),
+            )
+
+
+def shape(schema: Mapping[str, Any]) -> str:
+    """A field's type in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(shape(kind) for kind in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {shape(schema['items'])}"
+    return str(schema.get("format") or schema.get("type", "anything"))
+
+
+def _named(content: Mapping[str, Any]) -> str:
+    """The name of the schema of a body."""
+    return next((kind["schema"].get("$ref", "").rpartition("/")[2] for kind in content.values()), "")

@@ -1,0 +1,149 @@
+"""The routes of ``/api/v1``."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.accounts import queries as accounts
+from perch.people.tokens import Scope
+from perch.posts import changing, queries, receipts, repeats
+from perch.posts.errors import PostNotFound
+from perch.posts.models import Post, PostState
+from perch.posts.receipts import Receipt
+from perch.web.accepting import accept, preview
+from perch.web.api import answers
+from perch.web.api.describing import PREFIX, REFUSALS, WITH_A_NEW_POST, describe, page
+from perch.web.api.orders import NewPost, key_of
+from perch.web.api.problems import ProblemRoute
+from perch.web.callers import Asker, asker
+from perch.web.deps import Composition, Framed
+from perch.web.json_bodies import BodyRefused, Fault, read_json
+from perch.web.limiting import window
+from perch.wiring import Perch
+
+REMEMBERED = timedelta(days=7)
+MOST_A_MINUTE = 600
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+router = APIRouter(
+    prefix=PREFIX, route_class=ProblemRoute, responses=REFUSALS, generate_unique_id_function=_operation_id
+)
+
+
+async def _heard(request: Request, found: Annotated[Asker, Depends(asker)]) -> Asker:
+    """Who asks, as long as they do not ask too often. Raises TooMany."""
+    window(request, "api", MOST_A_MINUTE).pass_through(found.owner)
+    return found
+
+
+Heard = Annotated[Asker, Depends(_heard)]
+
+
+@router.post("/posts", status_code=201, summary="Make a post or a thread", **WITH_A_NEW_POST)
+async def make_post(
+    request: Request, response: Response, perch: Composition, asker: Heard
+) -> answers.Post | Response:
+    """Publishes, schedules or keeps a post, or says what would be found, without writing anything.
+
+    A repeated request with the same Idempotency-Key within 7 days is answered with the same post.
+    """
+    body = await read_json(request, NewPost)
+    order = body.order(perch.clock.now())
+    if body.dry_run:
+        found = answers.dry_run(await preview(perch, asker, order), order.due_at, order.media_urls)
+        return JSONResponse(found.model_dump(mode="json"))
+    key = key_of(request)
+    remembered = key and repeats.Key(f"api {asker.owner}", key, body.meaning(), REMEMBERED)
+    made = await accept(perch, asker, order, remembered or None)
+    response.headers["Location"] = f"{PREFIX}/posts/{made.public_id}"
+    return await _told(perch, asker, made)
+
+
+@router.get("/posts", summary="The newest posts")
+async def list_posts(
+    perch: Composition,
+    asker: Heard,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> answers.Page:
+    """Newest first. ``cursor`` is ``next_cursor`` of the page before."""
+    asker.require(Scope.POSTS_READ)
+    async with perch.db.read() as session:
+        before = await _below(session, asker, cursor)
+        found = await queries.recent(session, asker.workspace_id, limit=limit + 1, before=before)
+    shown = found[:limit]
+    mine = [listed for listed in shown if asker.may_see(listed.account.id)]
+    last = shown[-1].post.public_id if len(found) > limit else None
+    return answers.page(mine, perch.settings.origin, last)
+
+
+@router.get("/posts/{id}", summary="A post and its story")
+async def read_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
+    """Everything that is known of one post."""
+    asker.require(Scope.POSTS_READ)
+    async with perch.db.read() as session:
+        return answers.post(await _receipt(session, asker, id), perch.settings.origin)
+
+
+@router.post("/posts/{id}/cancel", summary="Stop a post that has not been sent")
+async def cancel_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
+    """Refused with 409 once its bytes may be on their way to X."""
+    asker.require(Scope.DRAFTS_WRITE)
+    async with perch.db.write() as session:
+        post = (await _receipt(session, asker, id)).post
+        if post.state != PostState.DRAFT:
+            asker.require(Scope.PUBLISH_DIRECT)
+        await changing.cancel(session, perch.clock, post, asker.author.name)
+    return await _told(perch, asker, post)
+
+
+@router.get("/accounts", summary="The X accounts to post from")
+async def list_accounts(perch: Composition, asker: Heard) -> answers.Accounts:
+    """Their health, and what their consent does not cover."""
+    asker.require(Scope.POSTS_READ)
+    async with perch.db.read() as session:
+        found = await accounts.accounts_of(session, asker.workspace_id, perch.clock.now())
+    shown = [view for view in found if view.disconnected_at is None and asker.may_see(view.id)]
+    return answers.Accounts(accounts=[answers.account(view) for view in shown])
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(perch: Composition) -> dict[str, Any]:
+    """This face, described for programs."""
+    return describe(router.routes, perch.settings.origin)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(perch: Composition, frame: Framed) -> Response:
+    """This face, described for people."""
+    return page(frame, describe(router.routes, perch.settings.origin))
+
+
+async def _told(perch: Perch, asker: Asker, post: Post) -> answers.PostWithStory:
+    async with perch.db.read() as session:
+        receipt = await receipts.read(session, asker.workspace_id, post.public_id)
+    return answers.post(receipt, perch.settings.origin)
+
+
+async def _receipt(session: AsyncSession, asker: Asker, public_id: str) -> Receipt:
+    receipt = await receipts.read(session, asker.workspace_id, public_id)
+    if not asker.may_see(receipt.account.id):
+        raise PostNotFound("There is no such post here.", fix="This token sees one account only.")
+    return receipt
+
+
+async def _below(session: AsyncSession, asker: Asker, cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    post = await queries.post_by_public_id(session, asker.workspace_id, cursor)
+    if post is None:
+        raise BodyRefused([Fault("cursor", "This cursor is not one of this list.")])
+    return post.id
