@@ -69,6 +69,21 @@ async def test_an_animated_gif_is_told_from_a_still_one(look: Inspect, animation
         assert getattr(image, "n_frames", 1) == 7
 
 
+async def test_the_longest_gif_is_decoded_in_time_that_grows_with_its_frames(
+    look: Inspect, tmp_path: Path
+) -> None:
+    frames = [Image.new("P", (640, 480), number % 256) for number in range(350)]
+    path = tmp_path / "long.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], optimize=False)
+
+    before = os.times()
+    found = await look(path)
+    after = os.times()
+
+    assert found.frames == 350
+    assert after.children_user - before.children_user < 10
+
+
 async def test_a_video_is_measured(look: Inspect, film: Any, folder: Path) -> None:
     found = await look(film(1.5, sound=True))
 
@@ -170,6 +185,21 @@ def _red_corner(orientation: int) -> tuple[bool, bool]:
     top = {1: True, 2: True, 3: False, 4: False, 5: True, 6: True, 7: False, 8: False}[orientation]
     left = {1: True, 2: False, 3: False, 4: True, 5: True, 6: False, 7: False, 8: True}[orientation]
     return left, top
+
+
+@pytest.mark.parametrize(
+    "broken", [b"Exif\x00\x00MX garbage", b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x05\x01"]
+)
+async def test_broken_metadata_is_no_reason_to_refuse_a_picture(
+    look: Inspect, picture: Any, folder: Path, broken: bytes
+) -> None:
+    plain = picture("JPEG").read_bytes()
+    path = picture("JPEG", exif=broken)
+    assert b"Exif" in path.read_bytes()
+
+    await look(path)
+
+    assert (folder / "clean").read_bytes() == plain
 
 
 async def test_a_colour_profile_survives(look: Inspect, picture: Any, folder: Path, gps_exif: Any) -> None:
@@ -360,8 +390,10 @@ async def test_a_decoder_that_takes_too_long_is_ended(
 ) -> None:
     monkeypatch.setattr(inspecting, "WALL_SECONDS", 0.001)
 
-    with pytest.raises(MediaRefused):
+    with pytest.raises(MediaRefused) as caught:
         await look(film())
+
+    assert _rule(caught) == "M006"
 
     assert not psutil.Process().children()
 

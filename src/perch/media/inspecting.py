@@ -32,7 +32,8 @@ async def inspect(source: Path, folder: Path) -> Inspected:
         return await asyncio.to_thread(_verdict, folder)
     last_words = await asyncio.to_thread(_last_words, folder)
     _log.warning("media_not_decoded", exit_code=exit_code, last_words=last_words)
-    raise limits.damaged()
+    # Signals end what went past its bounds; everything else that ends badly choked on the file.
+    raise limits.too_costly() if exit_code < 0 else limits.damaged()
 
 
 def _place() -> asyncio.Semaphore:

@@ -94,6 +94,15 @@ def check_size(kind: Kind, size: int) -> None:
         )
 
 
+def too_costly() -> MediaRefused:
+    """M006: it was still being decoded when time or memory ran out."""
+    return MediaRefused(
+        "The file takes more time or memory to decode than is given to one.",
+        fix="Make it smaller.",
+        rule="M006",
+    )
+
+
 def damaged() -> MediaRefused:
     """M005: it does not decode, or not to its end."""
     return MediaRefused(

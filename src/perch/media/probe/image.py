@@ -1,6 +1,7 @@
 """Pictures and GIFs: told apart, counted, stripped, decoded to the end, turned upright, made small."""
 
 import re
+import struct
 import warnings
 from dataclasses import replace
 from io import BytesIO
@@ -118,22 +119,27 @@ def _announced(image: ImageFile.ImageFile, stripped: Stripped) -> Inspected:
 
 
 def _decode(image: Image.Image) -> int:
-    """Decode every frame, stay at the first, and tell how many milliseconds they last."""
+    """Decode every frame, return to the first, and tell how many milliseconds they last."""
     frames = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
     duration = 0.0
     try:
-        for frame in reversed(range(frames)):
+        for frame in range(frames):
             image.seek(frame)
             image.load()
             duration += image.info.get("duration", 0)
+        image.seek(0)
     except (OSError, EOFError, SyntaxError) as error:
         raise limits.damaged() from error
     return round(duration)
 
 
 def _orientation(data: bytes, name: str) -> int:
-    with _open(data, name) as image:
-        value = image.getexif().get(_ORIENTATION, 1)
+    """What the metadata says of how the picture lies; broken metadata says nothing."""
+    try:
+        with Image.open(BytesIO(data), formats=[name]) as image:
+            value = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return 1
     return value if isinstance(value, int) else 1
 
 
