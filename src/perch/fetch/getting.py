@@ -221,7 +221,7 @@ async def _save(answer: aiohttp.ClientResponse, terms: _Terms) -> tuple[Path, in
         with os.fdopen(handle, "wb") as file:
             return path, await _write(answer, file, terms.max_bytes)
     except BaseException:
-        path.unlink()  # noqa: ASYNC240 - runs on cancellation too, where nothing more may be awaited
+        path.unlink()
         raise
 
 
