@@ -19,26 +19,29 @@ import perch.budget.models
 import perch.media.models
 import perch.people.models
 import perch.posts.models  # noqa: F401 - foreign keys cross the rooms
-from perch.accounts import apps, callbacks, connecting
+from perch.accounts import apps, callbacks, connecting, queries, tokens
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.accounts.connecting import Begun, Finished
-from perch.accounts.models import AppKind, LoginFace, XApp
+from perch.accounts.models import AppKind, Grant, LoginFace, XApp
+from perch.accounts.tokens import Ready
 from perch.db import Base, Database
 from perch.sandbox.app import Sandbox, create_app
 from perch.sandbox.config import SandboxConfig
 from perch.seal import Sealer
 from perch.settings import Settings, SignIn
 from perch.x.client import open_session
+from perch.x.wire import Bearer
 
 CALLBACK = "http://127.0.0.1:5000/auth/x"
 SECRET = "sandbox-secret-for-tests"
 
 
 class StillClock:
-    """Time that stands until it is moved; sleeping moves it."""
+    """Time that stands until it is moved; sleeping moves it, unless it is told to stand still."""
 
     def __init__(self) -> None:
+        self.sleeping_moves = True
         self._now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         self._elapsed = 0.0
 
@@ -49,7 +52,8 @@ class StillClock:
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
-        self.advance(timedelta(seconds=seconds))
+        if self.sleeping_moves:
+            self.advance(timedelta(seconds=seconds))
         await asyncio.sleep(0.001)
 
     def advance(self, by: timedelta) -> None:
@@ -119,6 +123,20 @@ class Desk:
     ) -> Finished:
         begun = await self.begin(**more)
         return await self.finish(await self.x.consent(begun, username), begun.browser_token, policy)
+
+    async def client_for(self, account_id: int, db: Database | None = None) -> Ready:
+        return await tokens.client_for(db or self.db, self.clock, self.sealer, self.clients, account_id)
+
+    async def refresh_after_401(self, account_id: int, refused: Bearer) -> Ready:
+        return await tokens.refresh_after_401(
+            self.db, self.clock, self.sealer, self.clients, account_id, refused
+        )
+
+    async def grant(self, account_id: int) -> Grant:
+        async with self.db.read() as session:
+            found = await queries.grant_of(session, account_id)
+        assert found is not None
+        return found
 
 
 @pytest.fixture
