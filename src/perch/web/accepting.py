@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perch.accounts import queries as accounts
 from perch.accounts.models import XAccount
 from perch.errors import PerchError
+from perch.fetch import FetchFailed
 from perch.media.errors import MediaUnknown
 from perch.media.importing import from_url
 from perch.media.queries import assets_by_public_ids
@@ -71,9 +72,12 @@ async def preview(perch: Perch, asker: Asker, order: Order) -> Checked:
         return await _checked(session, perch, asker, order)
 
 
-async def accept(perch: Perch, asker: Asker, order: Order, key: repeats.Key | None = None) -> Post:
+async def accept(
+    perch: Perch, asker: Asker, order: Order, key: repeats.Key | None = None, *, patience: float | None = None
+) -> Post:
     """The post of this order; the same key gives the same post, and fetches its media once.
 
+    ``patience`` bounds the fetching of media, in seconds.
     Raises NotAllowed, WhichAccount, RuleBroken, KeyReused, StillRunning, and what fetching raises.
     """
     asker.require(order.scope)
@@ -83,7 +87,7 @@ async def accept(perch: Perch, asker: Asker, order: Order, key: repeats.Key | No
         async with perch.db.read() as session:
             # Refused before anything is fetched for it.
             await account_for(session, perch, asker, order.account)
-        fetched = [await _fetched(perch, asker, url) for url in order.media_urls]
+        fetched = await _fetched(perch, asker, order.media_urls, patience)
         return await _written(perch, asker, _with_media(order, fetched), key)
 
 
@@ -141,11 +145,19 @@ async def _card(session: AsyncSession, asker: Asker, card: WantedCard) -> DraftS
     )
 
 
-async def _fetched(perch: Perch, asker: Asker, url: str) -> WantedMedia:
-    asset = await from_url(
-        perch.db.write, perch.clock, perch.store, asker.workspace_id, url, perch.settings.fetch_allow
-    )
-    return WantedMedia(asset.public_id)
+async def _fetched(
+    perch: Perch, asker: Asker, urls: tuple[str, ...], patience: float | None
+) -> list[WantedMedia]:
+    allow, workspace_id = perch.settings.fetch_allow, asker.workspace_id
+    try:
+        async with asyncio.timeout(patience):
+            assets = [
+                await from_url(perch.db.write, perch.clock, perch.store, workspace_id, url, allow)
+                for url in urls
+            ]
+    except TimeoutError as error:
+        raise FetchFailed(f"The media did not arrive within {patience:g} seconds.") from error
+    return [WantedMedia(asset.public_id) for asset in assets]
 
 
 def _with_media(order: Order, fetched: list[WantedMedia]) -> Order:

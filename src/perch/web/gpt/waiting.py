@@ -1,0 +1,51 @@
+"""Waiting for a post that was just accepted, and what its state means to whoever waits."""
+
+from perch.posts import receipts
+from perch.posts.models import Post, PostState
+from perch.posts.queries import OPEN_STATES, post_by_public_id
+from perch.posts.receipts import Receipt
+from perch.web.gpt.errors import NotKnown, NotOut, Paused, Refused, StillQueued, Stopped
+from perch.wiring import Perch
+
+_LOOK_EVERY = 0.15
+
+
+async def published(perch: Perch, workspace_id: int, public_id: str, until: float) -> Receipt:
+    """The receipt of a post once it is out. ``until`` is an instant of the clock's ``elapsed``.
+
+    Raises Refused, Stopped, Paused, NotKnown, and StillQueued when ``until`` has passed.
+    """
+    while True:
+        async with perch.db.read() as session:
+            post = await post_by_public_id(session, workspace_id, public_id)
+            if post is None or post.state == PostState.PUBLISHED:
+                return await receipts.read(session, workspace_id, public_id)
+        is_late = perch.clock.elapsed() >= until
+        if is_late or post.paused_reason or post.state not in OPEN_STATES:
+            raise _not_out(post, f"{perch.settings.origin}/posts/{public_id}")
+        await perch.clock.sleep(_LOOK_EVERY)
+
+
+def _not_out(post: Post, receipt_url: str) -> NotOut:
+    why, fix = post.why or "", post.fix
+    if post.paused_reason:
+        return Paused(receipt_url, f"{why} It goes out when that is mended.".strip(), fix)
+    match PostState(post.state):
+        case PostState.REFUSED | PostState.PARTLY_PUBLISHED:
+            return Refused(receipt_url, why or "X refused it.", fix, post.rule)
+        case PostState.NEEDS_YOU:
+            return NotKnown(
+                receipt_url,
+                "X's answer got lost, so it is not known whether the post is out. Do not send it again.",
+                "Look at the receipt and settle it there.",
+            )
+        case PostState.SCHEDULED | PostState.PUBLISHING:
+            return StillQueued(
+                receipt_url,
+                f"It is queued and goes out by itself; do not send it again. {why}".strip(),
+                "Look at the receipt in a while.",
+            )
+        case _:
+            return Stopped(
+                receipt_url, "This post was stopped before it was sent.", "Change the text, or wait."
+            )
