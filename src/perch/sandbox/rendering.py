@@ -1,6 +1,7 @@
 """A post as X writes it in an answer: links shortened, characters escaped, fields on demand."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -70,12 +71,14 @@ def media_of(world: World, post: Post) -> list[Media]:
 
 def short(world: World, post: Post) -> Written:
     """The ``text`` of a post: a long one is cut and ends in a link to itself, its whole is the note."""
-    whole = written(world, post)
     if post.weight <= texts.MAX_WEIGHT:
-        return whole
-    cut = whole.text[:PREVIEW].rsplit(" ", 1)[0]
-    urls = [url for url in whole.urls if url["end"] <= len(cut)]
-    return Written(f"{cut}… {short_link(world.config.seed, post.id, -2)}", urls)
+        return written(world, post)
+    cut = post.text[:PREVIEW].rsplit(" ", 1)[0]
+    straddling = [link.start for link in post.links if link.start < len(cut) < link.end]
+    cut = cut[: min(straddling, default=len(cut))]
+    links = tuple(link for link in post.links if link.end <= len(cut))
+    text, urls = written(world, replace(post, text=cut, links=links, media_ids=()))
+    return Written(f"{text}… {short_link(world.config.seed, post.id, -2)}", urls)
 
 
 def created(world: World, post: Post) -> dict[str, Any]:

@@ -54,6 +54,10 @@ def weigh(text: str) -> Weighed:
     """Weigh a normal text. Plain ASCII without anything like a link needs no parser."""
     if text.isascii() and not _MAYBE_LINK.search(text):
         return Weighed(len(text), True, ())
+    return _parse(text)
+
+
+def _parse(text: str) -> Weighed:
     weight, links = _parser()(text)
     return Weighed(weight, not _INVALID.search(text), links)
 
