@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import pytest
+
 from perch import logs, wiring
 from perch.accounts import callbacks, connecting
 from perch.accounts.apps import app_for_sign_in

@@ -51,7 +51,7 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("aiosqlite", "pgqueuer", "uvicorn.access", "asyncio"):
+    for chatty in ("aiosqlite", "alembic", "asyncio", "pgqueuer", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
 
 

@@ -4,13 +4,15 @@ import asyncio
 import time
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import func, select, update
+
 from perch.accounts.models import XApp
 from perch.posts import receipts
 from perch.posts.drafting import Author, Draft, DraftSegment
-from perch.posts.models import AuthorKind, PostState
+from perch.posts.models import AuthorKind, Post, PostState
 from perch.posts.receipts import Receipt
 from perch.posts.scheduling import accept, check
-from sqlalchemy import update
 
 AUTHOR = Author(AuthorKind.PERSON, "someone", "Someone")
 
@@ -147,22 +149,39 @@ async def test_an_expired_login_is_renewed_once_and_the_post_goes_out(working):
     assert "login_refused" in kinds(receipt)
 
 
-async def test_one_hundred_posts_of_twenty_people_go_out_once_each_with_their_own_account(working):
+@pytest.fixture
+async def unhurried(build_house):
+    """A house whose worker runs at its real pace: leases are long enough for a busy machine."""
+    house = await build_house(pace=1.0)
+    worker = asyncio.create_task(house.perch.engine.run())
+    yield house
+    house.perch.engine.stop()
+    await asyncio.wait_for(worker, 20)
+
+
+async def test_one_hundred_posts_of_twenty_people_go_out_once_each_with_their_own_account(unhurried):
+    house = unhurried
     for number in range(20):
-        await working.control(
+        await house.control(
             "POST", "/_sandbox/people", {"username": f"person{number}", "name": f"Person {number}"}
         )
-    people = [await working.connect(f"person{number}") for number in range(20)]
-    posts = await asyncio.gather(
+    people = [await house.connect(f"person{number}") for number in range(20)]
+    await asyncio.gather(
         *(
-            write(working, person, f"{person.username} says {number}")
+            write(house, person, f"{person.username} says {number}")
             for person in people
             for number in range(5)
         )
     )
-    owners = [person for person in people for _ in range(5)]
-    await asyncio.gather(*(settled(working, owner, post) for owner, post in zip(owners, posts, strict=True)))
-    ledger = await working.ledger()
+    async with asyncio.timeout(30):
+        while await unfinished(house):
+            await asyncio.sleep(0.1)
+    ledger = await house.ledger()
     assert len(ledger) == 100
     assert len({entry["text"] for entry in ledger}) == 100
-    assert all(entry["text"].startswith(entry["username"] + " ") for entry in ledger)
+    assert all(entry["text"].startswith(entry["account"] + " ") for entry in ledger)
+
+
+async def unfinished(house):
+    async with house.perch.db.read() as session:
+        return await session.scalar(select(func.count()).where(Post.state != PostState.PUBLISHED))

@@ -42,12 +42,12 @@ async def run(settings: Settings) -> None:
     """Serve until a signal asks to stop; posts on their way are finished or recorded first."""
     logs.configure(settings)
     folder.prepare(settings.data_dir)
-    listener = listen(settings)
     async with AsyncExitStack() as stack:
-        stack.callback(listener.close)
         if settings.database_url is None:
             lock = folder.lock(settings.data_dir, f"process {os.getpid()} at {settings.origin}")
             stack.callback(lock.release)
+        listener = listen(settings)
+        stack.callback(listener.close)
         perch = await stack.enter_async_context(wiring.assemble(settings))
         await wiring.bring_up_to_date(perch)
         await wiring.prepare_apps(perch)

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -93,24 +93,35 @@ class Publisher:
     uploads: Uploads
     worker: str
     is_stopping: Callable[[], bool] = lambda: False
+    _draining: set[int] = field(default_factory=set)
 
     async def drain(self, key: str) -> None:
         """Send everything that is due in one account's lane; ``key`` is the account's inner id."""
         account_id = int(key)
-        while True:
-            async with self.db.write() as session:
-                fence = await lanes.take_lane(session, self.clock, account_id, self.worker, self._lease)
-            if fence is None:
-                return
+        while account_id not in self._draining:
+            self._draining.add(account_id)
             try:
-                async with self._kept(account_id, fence):
-                    await self._send_due(account_id, fence)
+                if not await self._drain_lane(account_id):
+                    return
             finally:
-                async with self.db.write() as session:
-                    await lanes.drop_lane(session, account_id, fence)
+                self._draining.discard(account_id)
             # A hint that came while the lane was ours was turned away: look once more after the release.
             if self.is_stopping() or await self._next_due(account_id) is None:
                 return
+
+    async def _drain_lane(self, account_id: int) -> bool:
+        """False when another process holds the lane."""
+        async with self.db.write() as session:
+            fence = await lanes.take_lane(session, self.clock, account_id, self.worker, self._lease)
+        if fence is None:
+            return False
+        try:
+            async with self._kept(account_id, fence):
+                await self._send_due(account_id, fence)
+        finally:
+            async with self.db.write() as session:
+                await lanes.drop_lane(session, account_id, fence)
+        return True
 
     @property
     def _lease(self) -> timedelta:
