@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from perch import wiring
 from perch.errors import PerchError
-from perch.web import errors, pages
+from perch.web import api, errors, gpt, pages
 from perch.web.access import AccessLog
 from perch.web.body_cap import BodyCap
 from perch.web.crossing import SameOrigin
@@ -38,6 +38,8 @@ def create_app(perch: Perch) -> FastAPI:
     app.mount("/static", built.app(), name="static")
     app.get("/healthz")(_healthz)
     app.get("/readyz")(_readyz)
+    app.include_router(api.router)
+    app.include_router(gpt.router)
     app.include_router(pages.router(perch.settings))
     return app
 
