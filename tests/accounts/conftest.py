@@ -3,7 +3,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +42,7 @@ class StillClock:
 
     def __init__(self) -> None:
         self.sleeping_moves = True
+        self.before_sleep: Callable[[], Awaitable[None]] | None = None
         self._now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         self._elapsed = 0.0
 
@@ -52,6 +53,8 @@ class StillClock:
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
+        if self.before_sleep:
+            await self.before_sleep()
         if self.sleeping_moves:
             self.advance(timedelta(seconds=seconds))
         await asyncio.sleep(0.001)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from perch.accounts import queries
 from perch.accounts.errors import AppBroken, ReconnectNeeded, XUnavailable
@@ -293,6 +293,30 @@ async def test_an_answer_that_outlived_its_lease_is_kept_unless_a_newer_pair_is_
         assert not await queries.store_pair(session, held.grant, held.grant.scope, pair)
 
     assert (await desk.grant(ada.account_id)).refresh_state == RefreshState.IDLE
+
+
+async def test_a_database_that_is_full_for_a_moment_does_not_cost_the_new_pair(
+    desk: Any, nearly_expired: Any
+) -> None:
+    async def make_room() -> None:
+        async with desk.db.write() as session:
+            await session.execute(text("DROP TRIGGER IF EXISTS full"))
+
+    async with desk.db.write() as session:
+        await session.execute(
+            text(
+                "CREATE TRIGGER full BEFORE UPDATE OF generation ON x_grant "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        )
+    desk.clock.before_sleep = make_room
+    with structlog.testing.capture_logs() as logs:
+        ready = await desk.client_for(nearly_expired.account_id)
+
+    assert await _works(desk, ready)
+    assert "pair_not_stored" in [log["event"] for log in logs]
+    assert not [token for token in desk.x.tokens if token in repr(logs)]
+    assert _refreshes(desk) == 1
 
 
 async def test_a_new_consent_wins_over_a_refresh_under_way(desk: Any, nearly_expired: Any) -> None:

@@ -153,7 +153,11 @@ async def finish(
     callback: Granted | Denied,
     browser_token: str | None,
 ) -> Finished:
-    """End a sign-in. Raises SignInFailed's kinds, XUnavailable, AppBroken, NotInvited, other XErrors."""
+    """End a sign-in. Raises SignInFailed's kinds, XUnavailable, AppBroken, NotInvited, other XErrors.
+
+    The tokens of a sign-in that fails late are dropped and not revoked: revoking them could end the grant
+    that another workspace holds for the same account.
+    """
     async with transactions() as session:
         attempt, app = await _spend(session, clock, callback.state, browser_token)
     code = _code(callback)

@@ -96,9 +96,10 @@ async def _store(db: Database, clock: Clock, sealer: Sealer, held: Held, pair: T
     for wait in (0.1, 0.5, 2.0):
         try:
             await _commit(db, held, scope, sealed)
-        except DBAPIError:
+        except DBAPIError as error:
             # Nobody else knows this pair: a database that is busy or full for a moment must not cost it.
-            log.warning("pair_not_stored", account=held.account.public_id, exc_info=True)
+            # Only the error's kind is logged, since its text quotes the statement with what it stores.
+            log.warning("pair_not_stored", account=held.account.public_id, error=type(error.orig).__name__)
             await clock.sleep(wait)
         else:
             return
