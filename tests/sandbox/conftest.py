@@ -128,13 +128,19 @@ class Visitor:
         location = (await self.control("POST", "approve", asked))["location"]
         return parse_qs(urlsplit(location).query)["code"][0]
 
-    def basic(self, secret: str = "perch-sandbox-secret", client_id: str = "perch-sandbox%3Aci") -> dict[str, str]:
+    def basic(
+        self, secret: str = "perch-sandbox-secret", client_id: str = "perch-sandbox%3Aci"
+    ) -> dict[str, str]:
         """The confidential app's header, encoded as RFC 6749 section 2.3.1 has it."""
         return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 
     async def exchange(self, secret: str = "perch-sandbox-secret", **form: str) -> Got:
         """Ask the token endpoint as the confidential app does."""
-        sound = {"grant_type": "authorization_code", "redirect_uri": self.callback, "code_verifier": self.verifier}
+        sound = {
+            "grant_type": "authorization_code",
+            "redirect_uri": self.callback,
+            "code_verifier": self.verifier,
+        }
         given = {name: value for name, value in {**sound, **form}.items() if value}
         return await self.ask("POST", "/2/oauth2/token", data=given, headers=self.basic(secret))
 
@@ -186,7 +192,12 @@ def png_bytes(width: int = 40, height: int = 24) -> bytes:
 
     rows = b"".join(b"\0" + b"\x20\x80\xa0" * width for _ in range(height))
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def mp4_bytes(seconds: float = 3, width: int = 320, height: int = 240) -> bytes:

@@ -89,7 +89,9 @@ async def test_what_is_no_video_fails_in_processing(x: Any, ada: str) -> None:
     assert finished.body["data"]["processing_info"]["error"]["name"] == "InvalidMedia"
 
 
-@pytest.mark.parametrize("data", [b"not an image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\x89PNG\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"not an image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\x89PNG\r\n"]
+)
 async def test_what_is_no_image_is_refused(x: Any, ada: str, data: bytes) -> None:
     assert (await x.upload(ada, data)).status == 400
 

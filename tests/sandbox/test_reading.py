@@ -111,7 +111,9 @@ async def test_the_new_spelling_is_a_switch(x: Any, ada: str) -> None:
 
 async def test_expansions_bring_authors_and_media_once(x: Any, ada: str) -> None:
     picture = await x.picture(ada)
-    await x.ask("POST", "/2/media/metadata", ada, json={"id": picture, "metadata": {"alt_text": {"text": "Blue"}}})
+    await x.ask(
+        "POST", "/2/media/metadata", ada, json={"id": picture, "metadata": {"alt_text": {"text": "Blue"}}}
+    )
     await x.posted(ada, "look", media={"media_ids": [picture]})
     await x.posted(ada, "no picture")
     query = (

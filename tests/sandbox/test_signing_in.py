@@ -28,7 +28,9 @@ async def test_a_consent_becomes_tokens_that_know_the_person(x: Any) -> None:
 async def test_the_consent_page_sends_the_chosen_person_back_with_a_code_and_the_state(x: Any) -> None:
     page = await x.ask("GET", "/i/oauth2/authorize", params=x.authorize())
     assert page.status == 200
-    assert f"form-action 'self' {x.callback.removesuffix('/auth/x')}" in page.headers["content-security-policy"]
+    assert (
+        f"form-action 'self' {x.callback.removesuffix('/auth/x')}" in page.headers["content-security-policy"]
+    )
     ticket = re.search(r'name="ticket" value="([^"]+)"', page.body)
     assert ticket is not None
     form = {"ticket": ticket[1], "person": "1700000000000000002", "decision": "allow"}

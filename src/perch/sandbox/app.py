@@ -28,6 +28,7 @@ class Sandbox(Starlette):
 
     world: World
     faults: Faults
+    blobs: Blobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -67,7 +68,7 @@ def create_app(config: SandboxConfig | None = None) -> Sandbox:
             blobs.close()
 
     app = Sandbox(routes=routes, lifespan=lifespan, exception_handlers={404: pages.missing})
-    app.world, app.faults = world, faults
+    app.world, app.faults, app.blobs = world, faults, blobs
     return app
 
 

@@ -29,7 +29,8 @@ GARBAGE = {
         b"<!DOCTYPE html><html><head><title>X / ?</title></head><body>Something went wrong</body></html>",
         None,
     ),
-    "gzip": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03broken", b"gzip"),
+    # A gzip header and then a block of a type that does not exist.
+    "gzip": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff", b"gzip"),
 }
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

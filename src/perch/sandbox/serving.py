@@ -1,6 +1,7 @@
 """Running a sandbox on a socket: as a process of its own, or inside another program's event loop."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +11,8 @@ import uvicorn
 
 from perch.sandbox.app import Sandbox, create_app
 from perch.sandbox.config import SandboxConfig
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,16 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGTERM and SIGINT as on a wish: uvicorn would raise the signal again afterwards."""
+        old = {number: signal.signal(number, self.handle_exit) for number in ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
