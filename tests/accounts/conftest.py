@@ -14,18 +14,13 @@ import aiohttp
 import pytest
 import uvicorn
 
-import perch.accounts.models
-import perch.budget.models
-import perch.media.models
-import perch.people.models
-import perch.posts.models  # noqa: F401 - foreign keys cross the rooms
 from perch.accounts import apps, callbacks, connecting, queries, tokens
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.accounts.connecting import Begun, Finished
 from perch.accounts.models import AppKind, Grant, LoginFace, XApp
 from perch.accounts.tokens import Ready
-from perch.db import Base, Database
+from perch.db import Database
 from perch.sandbox.app import Sandbox, create_app
 from perch.sandbox.config import SandboxConfig
 from perch.seal import Sealer
@@ -143,11 +138,6 @@ class Desk:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def clock() -> StillClock:
     return StillClock()
 
@@ -157,24 +147,10 @@ def sealer() -> Sealer:
     return Sealer("k1:a-key-for-tests")
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "perch.db"
-
-    async def create() -> None:
-        db = Database(f"sqlite+aiosqlite:///{path}")
-        async with db.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        await db.close()
-
-    asyncio.run(create())
-    return path
-
-
 @pytest.fixture
-async def db(template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(template_database: Path, tmp_path: Path) -> AsyncIterator[Database]:
     path = tmp_path / "perch.db"
-    shutil.copy(template, path)
+    shutil.copy(template_database, path)
     database = Database(f"sqlite+aiosqlite:///{path}")
     yield database
     await database.close()

@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import perch.accounts.models
-import perch.budget.models
-import perch.media.models
-import perch.people.models
-import perch.posts.models  # noqa: F401 - foreign keys cross the rooms
-from perch.db import Base, Database
+from perch.db import Database
 from perch.people import joining
 from perch.people.joining import Admitted, Arrival
 from perch.settings import SignIn
@@ -43,33 +38,14 @@ Admit = Callable[..., Awaitable[Admitted]]
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def clock() -> StillClock:
     return StillClock()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "perch.db"
-
-    async def create() -> None:
-        db = Database(f"sqlite+aiosqlite:///{path}")
-        async with db.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        await db.close()
-
-    asyncio.run(create())
-    return path
-
-
 @pytest.fixture
-async def db(template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(template_database: Path, tmp_path: Path) -> AsyncIterator[Database]:
     path = tmp_path / "perch.db"
-    shutil.copy(template, path)
+    shutil.copy(template_database, path)
     database = Database(f"sqlite+aiosqlite:///{path}")
     yield database
     await database.close()
