@@ -60,7 +60,8 @@ class Visitor:
 
     @property
     def url(self) -> str:
-        return self.running.url
+        url: str = self.running.url
+        return url
 
     async def ask(self, method: str, path: str, token: str | None = None, **kwargs: Any) -> Got:
         headers = {**kwargs.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
@@ -126,7 +127,7 @@ class Visitor:
     async def code(self, **changes: str) -> str:
         asked = {**self.authorize(**changes), "username": "sandbox_ada", "allow": True}
         location = (await self.control("POST", "approve", asked))["location"]
-        return parse_qs(urlsplit(location).query)["code"][0]
+        return str(parse_qs(urlsplit(location).query)["code"][0])
 
     def basic(
         self, secret: str = "perch-sandbox-secret", client_id: str = "perch-sandbox%3Aci"

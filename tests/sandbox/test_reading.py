@@ -81,7 +81,8 @@ async def test_a_late_timeline_hides_fresh_posts_for_a_while(x: Any, ada: str) -
     "query",
     [
         "max_results=4", "max_results=101", "max_results=x", "since_id=x", "start_time=yesterday",
-        "start_time=2026-01-01T00:00:00", "pagination_token=zz", "pagination_token=n-5", "exclude=cats", "tweet.fields=cats",
+        "start_time=2026-01-01T00:00:00", "pagination_token=zz",
+        "pagination_token=n-5", "exclude=cats", "tweet.fields=cats",
     ],
 )  # fmt: skip
 async def test_a_wrong_query_is_an_invalid_request(x: Any, ada: str, query: str) -> None:
