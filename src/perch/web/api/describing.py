@@ -59,6 +59,24 @@ _environment = environment(Built()).overlay(loader=FileSystemLoader([Path(__file
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter, or a field of a body: what it is called, what it holds."""
+
+    name: str
+    shape: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body`` names a shape, and is empty where there is none."""
+
+    status: str
+    description: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One thing a program can ask for."""
 
@@ -66,9 +84,28 @@ class Operation:
     path: str
     summary: str
     description: str
-    parameters: tuple[Mapping[str, Any], ...]
+    parameters: tuple[Field, ...]
     body: str
-    answers: tuple[tuple[str, str, str], ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A body that is sent or answered."""
+
+    name: str
+    description: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Docs:
+    """Everything on the page."""
+
+    version: str
+    introduction: str
+    operations: tuple[Operation, ...]
+    shapes: tuple[Shape, ...]
 
 
 def describe(routes: Sequence[BaseRoute], origin: str) -> dict[str, Any]:
@@ -88,46 +125,61 @@ def describe(routes: Sequence[BaseRoute], origin: str) -> dict[str, Any]:
 
 def page(frame: Frame, document: Mapping[str, Any]) -> Response:
     """The document as a page, in the frame of all others."""
-    values = {
-        "frame": frame,
-        "document": document,
-        "operations": tuple(operations(document)),
-        "shape": shape,
-        "schemas": document["components"]["schemas"],
-    }
+    values = {"frame": frame, "view": view(document)}
     return HTMLResponse(_environment.get_template("docs.html").render(values))
 
 
-def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
-    """The document's operations, in its order."""
-    for path, methods in document["paths"].items():
-        for method, said in methods.items():
-            body = said.get("requestBody", {}).get("content", {})
-            yield Operation(
-                method=method.upper(),
-                path=path,
-                summary=said["summary"],
-                description=said.get("description", ""),
-                parameters=tuple(said.get("parameters", ())),
-                body=_named(body),
-                answers=tuple(
-                    (status, answer["description"], _named(answer.get("content", {})))
-                    for status, answer in said["responses"].items()
-                ),
-            )
+def view(document: Mapping[str, Any]) -> Docs:
+    """What the page shows of the document."""
+    return Docs(
+        version=document["info"]["version"],
+        introduction=document["info"]["description"],
+        operations=tuple(
+            _operation(method, path, said)
+            for path, methods in document["paths"].items()
+            for method, said in methods.items()
+        ),
+        shapes=tuple(
+            Shape(name, schema.get("description", ""), tuple(_fields(schema)))
+            for name, schema in sorted(document["components"]["schemas"].items())
+        ),
+    )
 
 
-def shape(schema: Mapping[str, Any]) -> str:
-    """A field's type in a few words."""
+def _operation(method: str, path: str, said: Mapping[str, Any]) -> Operation:
+    return Operation(
+        method=method.upper(),
+        path=path,
+        summary=said["summary"],
+        description=said.get("description", ""),
+        parameters=tuple(
+            Field(one["name"], f"{_kind(one['schema'])} in the {one['in']}", one.get("description", ""))
+            for one in said.get("parameters", ())
+        ),
+        body=_named(said.get("requestBody", {})),
+        answers=tuple(
+            Answer(status, answer["description"], _named(answer))
+            for status, answer in said["responses"].items()
+        ),
+    )
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[Field]:
+    for name, said in schema.get("properties", {}).items():
+        yield Field(name, _kind(said), said.get("description", ""))
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:
-        return " or ".join(shape(kind) for kind in schema["anyOf"])
+        return " or ".join(_kind(kind) for kind in schema["anyOf"])
     if schema.get("type") == "array":
-        return f"list of {shape(schema['items'])}"
+        return f"list of {_kind(schema['items'])}"
     return str(schema.get("format") or schema.get("type", "anything"))
 
 
-def _named(content: Mapping[str, Any]) -> str:
-    """The name of the schema of a body."""
+def _named(message: Mapping[str, Any]) -> str:
+    """The name of the shape of a body."""
+    content = message.get("content", {})
     return next((kind["schema"].get("$ref", "").rpartition("/")[2] for kind in content.values()), "")
