@@ -1,5 +1,6 @@
 """Signing in with X, end to end against the sandbox."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -391,6 +392,35 @@ async def test_first_come_first_owner_and_a_refusal_keeps_nothing(desk: Any) -> 
     assert await _count(desk, XAccount) == 1
     assert await _count(desk, Person) == 1
     assert await desk.sign_in("sandbox_ada", SignIn.FIRST)
+
+
+async def test_of_two_who_come_first_at_once_one_becomes_owner(desk: Any) -> None:
+    outcomes = await asyncio.gather(
+        *(desk.sign_in(name, SignIn.FIRST) for name in ("sandbox_ada", "sandbox_ben", "sandbox_cleo")),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Finished", "NotInvited", "NotInvited"]
+    assert await _count(desk, Workspace) == 1
+
+
+async def test_of_two_tabs_of_one_person_both_get_in_to_one_workspace(desk: Any) -> None:
+    outcomes = await asyncio.gather(*(desk.sign_in("sandbox_ada", SignIn.FIRST) for _ in range(2)))
+
+    assert outcomes[0].account_id == outcomes[1].account_id
+    assert await _count(desk, Workspace) == await _count(desk, Person) == 1
+
+
+async def test_a_callback_that_arrives_twice_at_once_counts_once(desk: Any) -> None:
+    begun = await desk.begin()
+    query = await desk.x.consent(begun, "sandbox_ada")
+
+    outcomes = await asyncio.gather(
+        *(desk.finish(query, begun.browser_token) for _ in range(5)), return_exceptions=True
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Finished", *["StateSpent"] * 4]
+    assert desk.x.count("/2/oauth2/token") == 1
 
 
 async def _invite(desk: Any, workspace_id: int, role: Role) -> str:
