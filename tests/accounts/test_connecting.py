@@ -236,15 +236,31 @@ async def test_markup_in_an_error_is_not_repeated(desk: Any) -> None:
     assert "<" not in denied.value.sentence
 
 
-async def test_a_callback_without_code_or_state_is_no_sign_in(desk: Any) -> None:
+@pytest.mark.parametrize("query", [[], [("code", "c")], [("error", ""), ("code", "c")]])
+async def test_a_callback_without_state_is_no_sign_in(desk: Any, query: list[tuple[str, str]]) -> None:
     begun = await desk.begin()
 
-    with pytest.raises(errors.StateUnknown):
-        await desk.finish([("code", "c")], begun.browser_token)
-    with pytest.raises(errors.StateUnknown):
-        await desk.finish([], begun.browser_token)
-    with pytest.raises(errors.CallbackBroken, match="no code"):
+    with pytest.raises(errors.CallbackBroken, match="missing"):
+        await desk.finish(query, begun.browser_token)
+
+
+async def test_a_callback_without_code_is_no_sign_in(desk: Any) -> None:
+    begun = await desk.begin()
+
+    with pytest.raises(errors.CallbackBroken, match="missing"):
         await desk.finish([("state", begun.state)], begun.browser_token)
+
+
+async def test_a_denial_that_comes_without_its_state_is_told_as_one(desk: Any) -> None:
+    with pytest.raises(errors.ConsentDenied):
+        await desk.finish([("error", "access_denied")], None)
+
+
+async def test_what_x_gives_as_a_reason_is_repeated(desk: Any) -> None:
+    begun = await desk.begin()
+
+    with pytest.raises(errors.ConsentDenied, match="temporarily_unavailable"):
+        await desk.finish([("error", "temporarily_unavailable"), ("state", begun.state)], begun.browser_token)
 
 
 async def test_a_code_that_is_too_old_is_refused(desk: Any) -> None:

@@ -158,11 +158,14 @@ async def finish(
     The tokens of a sign-in that fails late are dropped and not revoked: revoking them could end the grant
     that another workspace holds for the same account.
     """
+    if isinstance(callback, Denied) and callback.state is None:
+        raise _refusal(callback)  # X does not promise to send the state along with a denial
     async with transactions() as session:
-        attempt, app = await _spend(session, clock, callback.state, browser_token)
-    code = _code(callback)
+        attempt, app = await _spend(session, clock, callback.state or "", browser_token)
+    if isinstance(callback, Denied):
+        raise _refusal(callback)
     client = clients.for_app(app)
-    pair = await _exchange(client, clients.deadline, sealer, app, attempt, code)
+    pair = await _exchange(client, clients.deadline, sealer, app, attempt, callback.code)
     scope = scopes.granted(pair.scope)
     if lacking := scopes.lacking(scope):
         raise errors.MissingScopes(lacking)
@@ -179,10 +182,10 @@ async def finish(
 
 
 async def _spend(
-    session: AsyncSession, clock: Clock, state: str | None, browser_token: str | None
+    session: AsyncSession, clock: Clock, state: str, browser_token: str | None
 ) -> tuple[LoginAttempt, XApp]:
     """The sign-in with this state, from now on used up."""
-    attempt = await queries.attempt_with_state(session, fingerprint(state)) if state else None
+    attempt = await queries.attempt_with_state(session, fingerprint(state))
     if attempt is None:
         raise errors.StateUnknown
     if attempt.browser_hash is not None and not _matches(attempt.browser_hash, browser_token):
@@ -200,15 +203,13 @@ def _matches(kept: str, browser_token: str | None) -> bool:
     return browser_token is not None and hmac.compare_digest(kept, fingerprint(browser_token))
 
 
-def _code(callback: Granted | Denied) -> str:
-    if isinstance(callback, Granted):
-        return callback.code
+def _refusal(callback: Denied) -> errors.SignInFailed:
     if callback.error == "access_denied":
-        raise errors.ConsentDenied
+        return errors.ConsentDenied()
     if callback.error == "invalid_callback":
-        raise errors.CallbackBroken("it carries no code")
+        return errors.CallbackBroken("its code or its state is missing")
     # Only a word in OAuth's alphabet is repeated to people; anything else may be written by a stranger.
-    raise errors.ConsentDenied(
+    return errors.ConsentDenied(
         callback.error if _OAUTH_ERROR.fullmatch(callback.error) else "no reason given"
     )
 
