@@ -1,5 +1,6 @@
 // What the pages do beyond plain links and forms. Every page works without it.
 
+import { compose } from "./composer.js";
 import { takeKeys } from "./keys.js";
 import { tellZone } from "./zone.js";
 
@@ -7,7 +8,4 @@ tellZone(document);
 takeKeys(document);
 
 const composer = document.querySelector("[data-composer]");
-if (composer) {
-  const { compose } = await import("./composer.js");
-  compose(composer);
-}
+if (composer) compose(composer);

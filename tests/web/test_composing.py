@@ -190,6 +190,7 @@ async def test_a_thread_and_its_unknown_card_offer_three_ways(site: Any, olga: A
     post = await site.post(olga, account, "Hello")
     async with site.perch.db.write() as session:
         stored = await queries.post_by_id(session, post.id)
+        assert stored is not None
         stored.state, stored.why = "needs_you", "X did not answer."
         (card,) = await queries.cards(session, post.id)
         card.segment.state = "needs_you"
