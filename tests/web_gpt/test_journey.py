@@ -121,6 +121,15 @@ async def test_media_from_an_address_goes_out_with_the_text(working_site, files,
     assert len(entry["media_ids"]) == 1
 
 
+async def test_media_that_x_cannot_process_is_a_502_in_xs_words(working_site, files):
+    await working_site.house.control("PUT", "/_sandbox/settings", {"processing_error": "InvalidMedia"})
+    gpt = bearing(working_site, (await signed_in(working_site)).json["access_token"])
+    posted = await gpt.post("/postTweet", json={"text": "Look", "media_url": f"{files[0]}/c.mp4"})
+    assert (posted.status, posted.json["error"]) == (502, "media_not_uploaded"), posted.text
+    assert "could not process" in posted.json["message"]
+    assert await working_site.house.ledger() == []
+
+
 async def test_media_needs_no_text(working_site, files):
     gpt = bearing(working_site, (await signed_in(working_site)).json["access_token"])
     posted = await gpt.post("/postTweet", json={"media_url": f"{files[0]}/a.png"})

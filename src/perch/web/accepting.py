@@ -156,7 +156,7 @@ async def _fetched(
                 for url in urls
             ]
     except TimeoutError as error:
-        raise FetchFailed(f"The media did not arrive within {patience:g} seconds.") from error
+        raise FetchFailed("The media did not arrive in time.") from error
     return [WantedMedia(asset.public_id) for asset in assets]
 
 

@@ -4,6 +4,7 @@ PerchError
  ├─ NothingToPost   neither text nor media
  └─ NotOut          it was accepted; ``receipt_url`` goes on telling what becomes of it
      ├─ Refused         X will not have it
+     ├─ NotUploaded     X will not have its media
      ├─ Stopped         a person stopped it
      ├─ Paused          something else has to be mended first
      ├─ StillQueued     it waits or is on its way
@@ -38,6 +39,13 @@ class Refused(NotOut):
 
     code = "refused"
     status = 422
+
+
+class NotUploaded(NotOut):
+    """X did not take the media, so nothing was posted."""
+
+    code = "media_not_uploaded"
+    status = 502
 
 
 class Stopped(NotOut):

@@ -1,10 +1,12 @@
 """Waiting for a post that was just accepted, and what its state means to whoever waits."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from perch.posts import receipts
 from perch.posts.models import Post, PostState
-from perch.posts.queries import OPEN_STATES, post_by_public_id
+from perch.posts.queries import OPEN_STATES, attempts, cards, post_by_public_id
 from perch.posts.receipts import Receipt
-from perch.web.gpt.errors import NotKnown, NotOut, Paused, Refused, StillQueued, Stopped
+from perch.web.gpt.errors import NotKnown, NotOut, NotUploaded, Paused, Refused, StillQueued, Stopped
 from perch.wiring import Perch
 
 _LOOK_EVERY = 0.15
@@ -13,24 +15,33 @@ _LOOK_EVERY = 0.15
 async def published(perch: Perch, workspace_id: int, public_id: str, until: float) -> Receipt:
     """The receipt of a post once it is out. ``until`` is an instant of the clock's ``elapsed``.
 
-    Raises Refused, Stopped, Paused, NotKnown, and StillQueued when ``until`` has passed.
+    Raises Refused, NotUploaded, Stopped, Paused, NotKnown, and StillQueued when ``until`` has passed.
     """
     while True:
+        is_late = perch.clock.elapsed() >= until
         async with perch.db.read() as session:
             post = await post_by_public_id(session, workspace_id, public_id)
             if post is None or post.state == PostState.PUBLISHED:
                 return await receipts.read(session, workspace_id, public_id)
-        is_late = perch.clock.elapsed() >= until
-        if is_late or post.paused_reason or post.state not in OPEN_STATES:
-            raise _not_out(post, f"{perch.settings.origin}/posts/{public_id}")
+            if is_late or post.paused_reason or post.state not in OPEN_STATES:
+                was_sent = await _was_sent(session, post)
+                raise _not_out(post, f"{perch.settings.origin}/posts/{public_id}", was_sent=was_sent)
         await perch.clock.sleep(_LOOK_EVERY)
 
 
-def _not_out(post: Post, receipt_url: str) -> NotOut:
+async def _was_sent(session: AsyncSession, post: Post) -> bool:
+    """Whether an attempt was ever made; before the first one there is only the media to hand over."""
+    [card, *_] = await cards(session, post.id)
+    return bool(await attempts(session, card.segment.id))
+
+
+def _not_out(post: Post, receipt_url: str, *, was_sent: bool) -> NotOut:
     why, fix = post.why or "", post.fix
     if post.paused_reason:
         return Paused(receipt_url, f"{why} It goes out when that is mended.".strip(), fix)
     match PostState(post.state):
+        case PostState.REFUSED if not was_sent:
+            return NotUploaded(receipt_url, why or "X did not take the media.", fix, post.rule)
         case PostState.REFUSED | PostState.PARTLY_PUBLISHED:
             return Refused(receipt_url, why or "X refused it.", fix, post.rule)
         case PostState.NEEDS_YOU:
