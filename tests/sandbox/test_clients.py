@@ -1,8 +1,6 @@
 """Clients that other people wrote, unmodified, against a sandbox process."""
 
-import contextlib
 import json
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -23,15 +21,10 @@ SCOPE = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.acce
 @pytest.fixture
 def sandbox() -> Iterator[str]:
     """The address of a process of its own, with an app whose id holds no colon: these clients send it raw."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "perch.sandbox", "--port", str(port), "--client-id", CLIENT_ID]
+    command = [sys.executable, "-m", "perch.sandbox", "--port", "0", "--client-id", CLIENT_ID]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
-        with contextlib.suppress(KeyboardInterrupt):
-            yield f"http://127.0.0.1:{port}"
+        yield process.stdout.readline().decode().split()[-1]
         process.terminate()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -14,12 +15,6 @@ import psutil
 import pytest
 
 Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -50,10 +45,10 @@ async def first_line(process: asyncio.subprocess.Process) -> str:
 async def test_it_says_where_it_listens_stays_small_and_ends_quickly(
     launch: Launch, tmp_path: Path, number: signal.Signals
 ) -> None:
-    port = free_port()
-    process = await launch("--port", str(port), "--data", str(tmp_path / "x.db"))
-    assert await first_line(process) == f"The sandbox listens on http://127.0.0.1:{port}\n"
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    process = await launch("--port", "0", "--data", str(tmp_path / "x.db"))
+    said = re.fullmatch(r"The sandbox listens on http://127\.0\.0\.1:(\d+)\n", await first_line(process))
+    assert said is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(said[1]))
     writer.write(b"GET /_sandbox/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert b"200 OK" in await reader.readline()
     assert psutil.Process(process.pid).memory_info().rss < 60 << 20

@@ -22,7 +22,7 @@ def arguments() -> argparse.ArgumentParser:
         prog="python -m perch.sandbox", description="A local X. Nothing reaches X."
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--port", type=int, default=5001, help="0 takes any free one")
     parser.add_argument("--url", help="how browsers reach it; from host and port when left out")
     parser.add_argument("--data", type=Path, help="an SQLite file to remember in; nothing is kept without it")
     parser.add_argument("--pace", type=float, default=1.0, help="scales processing times, lags and faults")
@@ -40,10 +40,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def config_of(given: argparse.Namespace) -> SandboxConfig:
-    """The command line as a configuration."""
+def config_of(given: argparse.Namespace, port: int) -> SandboxConfig:
+    """The command line as a configuration; ``port`` is the one it got, should it have asked for any."""
+    host = f"[{given.host}]" if ":" in given.host else given.host
     return SandboxConfig(
-        url=(given.url or f"http://{given.host}:{given.port}").rstrip("/"),
+        url=(given.url or f"http://{host}:{port}").rstrip("/"),
         client_id=given.client_id,
         client_secret=given.client_secret,
         callbacks=tuple(given.callback or DEFAULT.callbacks),
@@ -68,12 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = arguments().parse_args(argv)
     if given.with_parent:
         end_with_parent()
-    config = config_of(given)
     try:
         sock = listen(given.host, given.port)
     except OSError as error:
         sys.stderr.write(f"The sandbox cannot listen on {given.host} port {given.port}: {error.strerror}.\n")
         return 1
+    config = config_of(given, sock.getsockname()[1])
     server = Server(create_app(config))
     if not given.quiet:
         sys.stdout.write(f"The sandbox listens on {config.url}\n")
