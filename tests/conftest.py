@@ -1,9 +1,18 @@
-"""What the tests of every room share: a clock that stands, a migrated database, a house beside a sandbox."""
+"""What the tests of every room share: a clock that stands, migrated databases, a house beside a sandbox."""
 
 import asyncio
+import os
+import pwd
+import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +35,20 @@ from perch.settings import Settings
 from perch.wiring import METADATA, Perch
 
 SANDBOX_KEY = "k1:a-key-for-tests-that-opens-nothing-else"
+_PERCH = (sys.executable, "-c", "from perch.cli import main; main()")
+# One worker of a parallel run starts the only PostgreSQL.
+_ON_POSTGRES = (pytest.mark.postgres, pytest.mark.xdist_group("postgres"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: runs on SQLite and, where installed, on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize(
+            "database", ["sqlite", pytest.param("postgres", marks=_ON_POSTGRES)], indirect=True
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,6 +101,135 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class NoPostgres(Exception):
+    """PostgreSQL cannot be started here, and why."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL of this test run alone, behind a socket in a folder of its own."""
+
+    folder: Path
+    programs: Path
+    user: str | None
+
+    @classmethod
+    def planned(cls) -> "Cluster":
+        """Raises NoPostgres."""
+        found = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+        if on_path := shutil.which("initdb"):
+            found.insert(0, Path(on_path).resolve().parent)
+        if not found:
+            raise NoPostgres("PostgreSQL is not installed")
+        user = None
+        if os.geteuid() == 0:
+            try:
+                user = pwd.getpwnam("postgres").pw_name
+            except KeyError as error:
+                raise NoPostgres("PostgreSQL refuses root, and there is no user named postgres") from error
+        # A socket's path may have 107 bytes, so it does not go below pytest's own folders.
+        folder = Path(tempfile.mkdtemp(prefix="perch-pg-"))
+        if user:
+            shutil.chown(folder, user)
+        return cls(folder, found[-1], user)
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self.programs / program), *arguments]
+
+    def call(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            self.command(program, *arguments),
+            user=self.user, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, env={"LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+
+    def sql(self, statement: str) -> None:
+        self.call(
+            "psql", "-X", "-q", "-h", str(self.folder), "-U", "perch", "-d", "postgres", "-c", statement
+        )
+
+    def url(self, name: str) -> str:
+        return f"postgresql+asyncpg://perch@/{name}?host={self.folder}"
+
+    def make(self, name: str, template: str = "template0") -> str:
+        """The address of a new database."""
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        data = str(self.folder / "data")
+        self.call("initdb", "-D", data, "-U", "perch", "-A", "trust", "-E", "UTF8", "--no-sync")
+        settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        options = [part for setting in settings for part in ("-c", setting)]
+        with (self.folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                self.command("postgres", "-D", data, "-k", str(self.folder), *options),
+                user=self.user, cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+        until = time.monotonic() + 30
+        while "ready" not in _text_of(self.folder / "data" / "postmaster.pid"):
+            assert process.poll() is None, _text_of(self.folder / "log")
+            assert time.monotonic() < until, _text_of(self.folder / "log")
+            time.sleep(0.02)
+        return process
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL, thrown away at the end; skips where none is installed."""
+    try:
+        planned = Cluster.planned()
+    except NoPostgres as reason:
+        pytest.skip(f"{reason}; .ci/system-packages installs it")
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, planned.folder, ignore_errors=True)
+        process = planned.start()
+        stack.callback(process.wait, 30)
+        stack.callback(process.send_signal, signal.SIGQUIT)
+        yield planned
+
+
+@pytest.fixture(scope="session")
+def template_postgres(cluster: Cluster) -> str:
+    """The name of a migrated, empty database to copy from."""
+
+    async def make(url: str) -> None:
+        database = Database(url)
+        await migrate(database, METADATA)
+        await database.close()
+
+    asyncio.run(make(cluster.make("perch_template")))
+    return "perch_template"
+
+
+@pytest.fixture
+def empty_postgres(cluster: Cluster) -> Iterator[str]:
+    """The address of a database without a single table."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield cluster.make(name)
+    cluster.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(cluster: Cluster, template_postgres: str) -> Iterator[str]:
+    """The address of a migrated database of this test alone."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield cluster.make(name, template_postgres)
+    cluster.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str | None:
+    """Where a house keeps its rows: None for SQLite in its folder; see the marker ``both_databases``."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 @dataclass
 class House:
     """A Perch put together beside a sandbox, both real, with a way to connect the sandbox's people."""
@@ -111,12 +263,14 @@ class House:
         """Ask the sandbox's control plane."""
         async with self.http.request(method, self.x.url + path, json=body) as response:
             assert response.status < 300, await response.text()
-            return await response.json()
+            said: dict = await response.json()  # type: ignore[type-arg]
+            return said
 
     async def ledger(self) -> list[dict]:  # type: ignore[type-arg]
         """Every post the sandbox ever accepted."""
         answer = await self.control("GET", "/_sandbox/ledger")
-        return answer["posts"] if isinstance(answer, dict) else answer
+        posts: list[dict] = answer["posts"]  # type: ignore[type-arg]
+        return posts
 
     async def fault(self, **fault: object) -> None:
         """Script what the sandbox does to the next requests."""
@@ -127,17 +281,18 @@ Build = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture
-async def build_house(tmp_path: Path, template_database: Path) -> AsyncIterator[Build]:
+async def build_house(tmp_path: Path, template_database: Path, database: str | None) -> AsyncIterator[Build]:
     """Builds a house; keyword arguments are settings, such as ``sign_in="open"``."""
     async with AsyncExitStack() as stack:
 
         async def build(**overrides: object) -> House:
             data = tmp_path / "data"
             data.mkdir()
-            shutil.copy(template_database, data / "perch.db")
+            if database is None:
+                shutil.copy(template_database, data / "perch.db")
             values = {
                 "data_dir": data, "secret_key": SANDBOX_KEY, "sandbox": "on", "sign_in": "open",
-                "pace": 0.02, "fetch_allow": "127.0.0.0/8", **overrides,
+                "pace": 0.02, "fetch_allow": "127.0.0.0/8", "database_url": database, **overrides,
             }  # fmt: skip
             unbound = Settings(_env_file=None, **values)  # type: ignore[call-arg,arg-type]
             async with wiring.assemble(unbound) as sizing:
@@ -172,3 +327,118 @@ async def working(house: House) -> AsyncIterator[House]:
     yield house
     house.perch.engine.stop()
     await asyncio.wait_for(worker, 20)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Instance:
+    """A Perch of processes: its folder, its ports, and whatever ``perch`` commands a test runs on them."""
+
+    data: Path
+    port: int
+    x_port: int
+    running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def x_url(self) -> str:
+        return f"http://127.0.0.1:{self.x_port}"
+
+    @property
+    def log(self) -> str:
+        """What every process of this instance said on both of its streams."""
+        return _text_of(self.data.parent / "log")
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PERCH_")}
+        return {
+            **kept, "PERCH_DATA_DIR": str(self.data), "PERCH_PORT": str(self.port),
+            "PERCH_SANDBOX_PORT": str(self.x_port), "PERCH_LOG_FORMAT": "json", "PERCH_SIGN_IN": "open",
+            **settings,
+        }  # fmt: skip
+
+    def run(self, *arguments: str, said: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
+        """A command, run to its end; ``said`` is typed into it."""
+        return subprocess.run(
+            [*_PERCH, *arguments], input=said, capture_output=True, text=True,
+            timeout=60, cwd=self.data.parent, env=self.environment(**settings),
+        )  # fmt: skip
+
+    def begin(self, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
+        """A command that goes on."""
+        with (self.data.parent / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [*_PERCH, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.data.parent, env=self.environment(**settings),
+            )  # fmt: skip
+        self.running.append(process)
+        return process
+
+    async def up(self, **settings: str) -> "subprocess.Popen[bytes]":
+        """``perch up``, ready."""
+        process = self.begin("up", **settings)
+        async with aiohttp.ClientSession() as http:
+            for _ in range(1200):
+                assert process.poll() is None, self.log
+                if await _is_ready(http, self.url):
+                    return process
+                await asyncio.sleep(0.025)
+        raise AssertionError(f"not ready: {self.log}")
+
+    async def stop(self, process: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> int:
+        """The exit code after a signal."""
+        process.send_signal(number)
+        return await asyncio.to_thread(process.wait, 30)
+
+    async def x(self, method: str, path: str, body: object = None) -> dict:  # type: ignore[type-arg]
+        """Ask the control plane of the sandbox."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, f"{self.x_url}/_sandbox/{path}", json=body) as answer,
+        ):
+            assert answer.status < 300, await answer.text()
+            said: dict = await answer.json()  # type: ignore[type-arg]
+            return said
+
+    async def login(self, username: str = "sandbox_ada") -> None:
+        """Connect one of the sandbox's people with ``perch login``."""
+        process = await asyncio.create_subprocess_exec(
+            *_PERCH, "login", stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self.environment(),
+            cwd=self.data.parent,
+        )  # fmt: skip
+        assert process.stderr is not None
+        while not (line := (await process.stderr.readline()).decode()).startswith("http"):
+            assert line, "perch login ended without an address"
+        asked = dict(parse_qsl(urlsplit(line.strip()).query))
+        answer = await self.x("POST", "approve", {**asked, "username": username, "allow": True})
+        out, errors = await process.communicate(answer["location"].encode() + b"\n")
+        assert process.returncode == 0, errors.decode()
+        assert f"@{username} is connected." in out.decode()
+
+
+async def _is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(f"{url}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    """A folder and two free ports for real processes, all of which are ended afterwards."""
+    made = Instance(tmp_path / "data", _free_port(), _free_port())
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
