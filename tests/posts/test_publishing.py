@@ -45,6 +45,7 @@ def kinds(receipt):
     return [line.kind for line in receipt.lines]
 
 
+@pytest.mark.both_databases
 async def test_a_post_goes_out_in_order_and_its_receipt_tells_so(working):
     ada = await working.connect()
     receipt = await settled(working, ada, await write(working, ada, "Good morning"))
@@ -57,6 +58,7 @@ async def test_a_post_goes_out_in_order_and_its_receipt_tells_so(working):
     assert receipt.url(receipt.cards[0]) == f"{working.x.url}/sandbox_ada/status/{entry['id']}"
 
 
+@pytest.mark.both_databases
 async def test_a_thread_is_a_chain_of_replies(working):
     ada = await working.connect()
     receipt = await settled(working, ada, await write(working, ada, "One", "Two", "Three"))
@@ -66,6 +68,7 @@ async def test_a_thread_is_a_chain_of_replies(working):
     assert (second["reply_to"], third["reply_to"]) == (first["id"], second["id"])
 
 
+@pytest.mark.both_databases
 async def test_a_refused_post_says_what_x_said(working):
     ada = await working.connect()
     await settled(working, ada, await write(working, ada, "Twice"))
@@ -113,6 +116,7 @@ async def move_x(house, url):
         await session.execute(update(XApp).values(api_url=url))
 
 
+@pytest.mark.both_databases
 async def test_an_answer_that_is_lost_is_never_sent_again_by_itself(working):
     ada = await working.connect()
     await working.fault(match={"method": "POST", "path": "/2/tweets"}, action="commit_then_drop", times=1)
@@ -159,6 +163,7 @@ async def unhurried(build_house):
     await asyncio.wait_for(worker, 20)
 
 
+@pytest.mark.both_databases
 async def test_one_hundred_posts_of_twenty_people_go_out_once_each_with_their_own_account(unhurried):
     house = unhurried
     for number in range(20):
