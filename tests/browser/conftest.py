@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -79,12 +80,9 @@ def visit(chromium: Browser, up: Up) -> Iterator[Visit]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_(**options: object) -> Page:
-        context = chromium.new_context(
-            base_url=up.perch,
-            timezone_id="Europe/Berlin",
-            **{"viewport": {"width": 1280, "height": 900}, **options},
-        )
+    def open_(**options: Any) -> Page:
+        wanted: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, **options}
+        context = chromium.new_context(base_url=up.perch, timezone_id="Europe/Berlin", **wanted)
         contexts.append(context)
         context.set_default_timeout(15_000)
         page = context.new_page()

@@ -200,5 +200,19 @@ async def test_a_thread_and_its_unknown_card_offer_three_ways(site: Any, olga: A
     assert "hx-get" not in page.text
 
 
+async def test_a_cancelled_post_is_taken_up_again_with_its_words_and_pictures(site: Any, olga: Any) -> None:
+    account, asset = await site.account(olga), await site.asset(olga)
+    post = await site.post(olga, account, "Say it better", asset)
+    await olga.post(f"/posts/{post.public_id}/cancel")
+    receipt = await olga.get(f"/posts/{post.public_id}")
+    assert f"/compose?again={post.public_id}" in receipt.text
+    page = await olga.get(f"/compose?again={post.public_id}")
+    assert ">Say it better</textarea>" in page.text
+    assert asset.public_id in page.text
+    assert "A calm lake" in page.text
+    sam = await site.person("Sam Stranger")
+    assert (await sam.get(f"/compose?again={post.public_id}")).status == 404
+
+
 def _id(answer: Any) -> str:
     return str(answer.text.partition('"id":"')[2].partition('"')[0])

@@ -15,7 +15,7 @@ from perch.accounts.health import AccountView
 from perch.errors import PerchError
 from perch.people.roles import Action, require
 from perch.people.sessions import Visitor
-from perch.posts import scheduling
+from perch.posts import receipts, scheduling
 from perch.posts.drafting import Author, Draft
 from perch.posts.errors import KeyReused, PostNotFound
 from perch.posts.models import AuthorKind, Post
@@ -48,12 +48,16 @@ class _Desk:
 
 
 @router.get("/compose")
-async def blank(
-    request: Request, perch: Composition, who: Signed, frame: Framed, account: str = ""
+async def begin(
+    request: Request, perch: Composition, who: Signed, frame: Framed, account: str = "", again: str = ""
 ) -> Response:
-    """An empty sheet."""
+    """An empty sheet, or one with the words and pictures of an earlier post."""
     require(who.role, Action.PUBLISH)
-    return await _answer(request, perch, who, frame, Sheet(account, "", _new_key()))
+    sent = Sheet(account, "", _new_key())
+    if again:
+        async with perch.db.read() as session:
+            sent = sheet.again(await receipts.read(session, who.workspace_id, again), sent.key)
+    return await _answer(request, perch, who, frame, sent)
 
 
 @router.post("/compose/check")

@@ -31,6 +31,7 @@ from perch.web.times import Wall, machine, wall
 
 router = APIRouter()
 _MOVING = (PostState.SCHEDULED, PostState.PUBLISHING)
+_ENDED_UNSAID = (PostState.REFUSED, PostState.CANCELLED)
 _TONES = {
     "answered": "good",
     "settled": "good",
@@ -108,6 +109,7 @@ class ReceiptView:
     author: str
     can_cancel: bool
     can_resume: bool
+    rewrite_href: str
 
 
 @router.get("/posts/{public_id}")
@@ -206,6 +208,9 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         author=post.author_name,
         can_cancel=may_publish and post.state == PostState.SCHEDULED,
         can_resume=may_publish and moving and bool(post.paused_reason or post.try_at),
+        rewrite_href=f"/compose?again={post.public_id}"
+        if may_publish and post.state in _ENDED_UNSAID
+        else "",
     )
 
 
@@ -230,7 +235,8 @@ def _why(post: Post, clock: Wall) -> Why | None:
         return None
     if post.state in _MOVING and post.try_at and not post.paused_reason:
         return Why(post.why, f"The next try is at {clock.second(post.try_at)}.", "wait")
-    return Why(post.why, post.fix or "", "warn")
+    # The three ways below the sentence are the fix of a post that is in question.
+    return Why(post.why, "" if post.state == PostState.NEEDS_YOU else post.fix or "", "warn")
 
 
 def _choices(receipt: Receipt) -> Choices | None:
@@ -261,7 +267,10 @@ def _price(receipt: Receipt) -> str:
     spent = receipt.spent
     if spent.micros:
         return f"{spent.show()} spent"
-    return f"{Price(receipt.post.price_micros).show()} when it goes out, nothing spent yet"
+    price = Price(receipt.post.price_micros).show()
+    if receipt.post.state in _MOVING:
+        return f"{price} when it goes out, nothing spent yet"
+    return f"{price} if it is there" if receipt.post.state == PostState.NEEDS_YOU else "nothing spent"
 
 
 def _face(receipt: Receipt, settings: Settings) -> Face:

@@ -7,6 +7,7 @@ from perch.budget.prices import Price
 from perch.media.models import Asset
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.findings import Finding, Severity
+from perch.posts.receipts import Receipt
 from perch.posts.rules import LONG_POST_LIMIT, POST_LIMIT
 from perch.posts.scheduling import Checked
 from perch.text import weigh
@@ -54,6 +55,14 @@ def read(form: Form) -> Sheet:
     removed = form.text("remove")
     kept = tuple(Placed() if str(place) == removed else one for place, one in enumerate(placed))
     return Sheet(form.text("account"), form.text("text"), form.text("compose_key"), kept)
+
+
+def again(receipt: Receipt, key: str) -> Sheet:
+    """The first card of an earlier post as a new sheet."""
+    card = receipt.cards[0]
+    kept = [Placed(asset.public_id, placed.alt_text) for placed, asset in card.media][:SLOTS]
+    empty = [Placed()] * (SLOTS - len(kept))
+    return Sheet(receipt.account.public_id, card.segment.text, key, (*kept, *empty))
 
 
 @dataclass(frozen=True, slots=True)
