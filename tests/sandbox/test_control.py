@@ -113,7 +113,18 @@ async def test_a_minted_token_can_be_short_lived(x: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"credit": 5}, {"credits": "much"}, {"rate_limits": 1}, {"names": "odd"}, {"credits": True}]
+    "changes",
+    [
+        {"credit": 5},
+        {"credits": "much"},
+        {"rate_limits": 1},
+        {"names": "odd"},
+        {"credits": True},
+        {"limits": {"GET /nowhere": {"user": [1, 1]}}},
+        {"limits": {"POST /2/tweets": {"user": 5}}},
+        {"limits": {"POST /2/tweets": {"nobody": [1, 1]}}},
+        {"limits": 5},
+    ],
 )
 async def test_a_wrong_setting_changes_nothing(x: Any, changes: dict[str, Any]) -> None:
     before = await x.control("GET", "settings")

@@ -149,7 +149,16 @@ async def test_faults_are_listed_and_taken_away(x: Any, ada: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"action": "explode"}, {"action": "drop", "when": "now"}, {"action": "drop", "id": 7}, {}]
+    "fault",
+    [
+        {"action": "explode"},
+        {"action": "drop", "when": "now"},
+        {"action": "drop", "id": 7},
+        {"action": "delay", "seconds": "long"},
+        {"action": "drop", "match": "all"},
+        {"action": "garbage", "kind": "paper"},
+        {},
+    ],
 )
 async def test_a_fault_nobody_understands_is_refused(x: Any, fault: dict[str, Any]) -> None:
     got = await x.ask("POST", "/_sandbox/faults", json=fault)

@@ -191,6 +191,8 @@ async def test_alt_text_is_kept_up_to_a_thousand_characters(x: Any, ada: str) ->
         {"media_type": "image/png", "total_bytes": 0, "media_category": "tweet_image"},
         {"media_type": "image/png", "total_bytes": "5", "media_category": "tweet_image"},
         {"media_type": "image/png", "total_bytes": 5, "media_category": "hologram"},
+        {"media_type": "image/png", "total_bytes": 5, "media_category": ["tweet_image"]},
+        {"media_type": ["image/png"], "total_bytes": 5, "media_category": "tweet_image"},
         {"media_type": "image/png", "total_bytes": 5, "media_category": "tweet_image", "colour": "red"},
     ],
 )

@@ -2,8 +2,8 @@
 
 The description (of August 2026) already has the new field names, everything recorded until then the old ones.
 Its objects are mostly open, so an answer in the old spelling is valid wherever a renamed field is not
-required; public metrics and problem types are checked in the new spelling only, and a failed upload's ``error`` is
-named below.
+required; public metrics and problem types are checked in the new spelling only, and a failed upload's
+``error`` is named below.
 """
 
 import base64

@@ -114,6 +114,7 @@ async def test_premium_people_write_long_and_readers_get_the_whole_as_a_note(x: 
         ({"text": "a", "media": {"media_ids": []}}, "media.media_ids"),
         ({"text": "a", "media": {"media_ids": ["1", "2", "3", "4", "5"]}}, "media.media_ids"),
         ({"text": "a", "media": {"media_ids": ["x"]}}, "media.media_ids"),
+        ({"text": "a", "media": {"media_ids": ["1"], "tagged_user_ids": 5}}, "media.tagged_user_ids"),
         ({"text": "a", "reply": {}}, "reply.in_reply_to_tweet_id"),
         ({"text": "a", "reply_settings": "everyone"}, "reply_settings"),
         ({"text": "a", "quote_tweet_id": "1", "media": {"media_ids": ["1"]}}, "media"),
@@ -139,6 +140,12 @@ async def test_only_json_is_read(x: Any, ada: str) -> None:
     headers = {"content-type": "application/json"}
     broken = await x.ask("POST", "/2/tweets", ada, data=b"{", headers=headers)
     assert broken.body["errors"][0]["message"] == "Request body is not valid JSON."
+
+
+@pytest.mark.parametrize("raw", [b'{"text": "\\ud800"}', b"[" * 20_000, b"\xff", b"[]", b"null", b'"text"'])
+async def test_what_is_no_json_object_of_text_is_a_400(x: Any, ada: str, raw: bytes) -> None:
+    got = await x.ask("POST", "/2/tweets", ada, data=raw, headers={"content-type": "application/json"})
+    assert (got.status, got.body["errors"][0]["message"]) == (400, "Request body is not valid JSON.")
 
 
 async def test_a_poll_is_accepted_and_shown(x: Any, ada: str) -> None:

@@ -1,6 +1,7 @@
 """How every call of X's API is answered: who asks, may they, how often, can they pay; then the rest."""
 
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,9 +41,12 @@ class Call:
         """The body, which must be a JSON object."""
         if not self.request.headers.get("content-type", "").startswith("application/json"):
             raise invalid("Requests with bodies must have content-type of application/json.")
+        raw = await self.request.body()
         try:
-            body = json.loads(await self.request.body())
-        except ValueError as error:
+            body = json.loads(raw)
+            if b"\\u" in raw:  # half a surrogate pair is JSON, but no text
+                json.dumps(body, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise invalid("Request body is not valid JSON.") from error
         if not isinstance(body, dict):
             raise invalid("Request body is not valid JSON.")
@@ -116,9 +120,10 @@ def refusal(world: World, refused: Refused) -> Response:
 def _response(
     world: World, status: int, body: Mapping[str, Any] | None, content_type: str, headers: Mapping[str, str]
 ) -> Response:
+    if body is not None and world.settings.names == "new":
+        body = respelled(body)
+    headers = {"content-type": content_type, "x-transaction-id": os.urandom(8).hex(), **headers}
     if body is None:
         return Response(status_code=status, headers=headers)
-    if world.settings.names == "new":
-        body = respelled(body)
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(content, status, {"content-type": content_type, **headers})
+    return Response(content, status, headers)

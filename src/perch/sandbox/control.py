@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perch.sandbox import charging, consent, rendering, tokens
+from perch.sandbox import charging, consent, limits, rendering, tokens
 from perch.sandbox.blobs import Blobs
 from perch.sandbox.config import DEFAULT_SCOPE, BadSetting
 from perch.sandbox.faults import BadFault, Faults
@@ -107,7 +107,7 @@ class Control:
 
     async def ledger(self, request: Request) -> Response:
         """Every post ever accepted, in order, deleted ones too; ``?since=<id>`` for the newer ones."""
-        since = int(request.query_params.get("since", "0"))
+        since = _number(request.query_params.get("since", "0"))
         return JSONResponse(
             {"posts": [self._entry(p) for p in self.world.posts.values() if int(p.id) > since]}
         )
@@ -211,7 +211,9 @@ class Control:
         return JSONResponse(asdict(self.world.settings))
 
     async def change_settings(self, request: Request) -> Response:
-        self.world.settings = self.world.settings.merged(await _body(request))
+        changes = await _body(request)
+        limits.check(changes.get("limits", {}))
+        self.world.settings = self.world.settings.merged(changes)
         return JSONResponse(asdict(self.world.settings))
 
     async def list_faults(self, _request: Request) -> Response:
@@ -233,6 +235,12 @@ class Control:
         if not self.world.config.reveal:
             return JSONResponse({"error": "Start the sandbox with --reveal for this."}, 404)
         return JSONResponse({"tokens": list(self.world.plain.values())})
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise Wrong(f"{text!r} is not a number.")
+    return int(text)
 
 
 def _kind(app: App) -> str:

@@ -124,7 +124,8 @@ def _media_ids(media: Mapping[str, Any]) -> tuple[str, ...]:
     ids = media.get("media_ids")
     if not isinstance(ids, list) or not 1 <= len(ids) <= 4:
         raise invalid("media.media_ids must hold 1 to 4 ids.", {"media.media_ids": []})
-    if len(media.get("tagged_user_ids") or ()) > 10:
+    tagged = media.get("tagged_user_ids", [])
+    if not isinstance(tagged, list) or len(tagged) > 10:
         raise invalid("media.tagged_user_ids holds at most 10 ids.", {"media.tagged_user_ids": []})
     return tuple(_id(media_id, "media.media_ids") for media_id in ids)
 

@@ -24,6 +24,7 @@ ACTIONS = (
     "garbage",
     "slow_drip",
 )
+NUMBERS = frozenset({"status", "seconds", "times", "rate"})
 GARBAGE = {
     "html": (
         b"<!DOCTYPE html><html><head><title>X / ?</title></head><body>Something went wrong</body></html>",
@@ -93,6 +94,8 @@ class Faults:
     def add(self, body: dict[str, Any]) -> Fault:
         """A rule from JSON: ``match`` and the rest as in Fault."""
         match = body.get("match", {})
+        if not isinstance(match, dict):
+            raise BadFault("match holds method, path and username.")
         values = {name: value for name, value in body.items() if name != "match"} | match
         if values.get("action") not in ACTIONS:
             raise BadFault(f"action is one of {', '.join(ACTIONS)}.")
@@ -100,6 +103,9 @@ class Faults:
             raise BadFault(f"A fault has no {min(unknown)!r}.")
         if values.get("kind", "html") not in GARBAGE:
             raise BadFault(f"kind is one of {', '.join(GARBAGE)}.")
+        for name in NUMBERS & values.keys():
+            if not isinstance(values[name], int | float | None):
+                raise BadFault(f"{name} is a number.")
         if values.get("times") is None and values.get("rate") is None:
             values["times"] = 1
         self.made += 1

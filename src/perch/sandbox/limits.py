@@ -1,8 +1,9 @@
 """How often: X's rate limits for pay-per-use, counted in fixed windows."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from perch.sandbox.config import BadSetting
 from perch.sandbox.problems import too_many
 from perch.sandbox.world import World
 
@@ -46,6 +47,17 @@ RATES = {
     "POST /2/media/upload/:id/finalize": _rates(1_875, 180_000),
     "POST /2/media/metadata": _rates(500, 50_000),
 }
+
+
+def check(limits: Any) -> None:
+    """Refuse a value of the setting ``limits`` that could not be counted by."""
+    try:
+        for operation, changed in limits.items():
+            RATES[operation]._replace(**{name: Window(*pair) for name, pair in changed.items() if pair})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadSetting(
+            'limits looks like {"POST /2/tweets": {"user": [100, 900], "app": null}}.'
+        ) from error
 
 
 def rates_of(world: World, operation: str) -> Rates:

@@ -54,14 +54,13 @@ class Uploads:
         unknown = body.keys() - {"media_type", "total_bytes", "media_category", "shared", "additional_owners"}
         if unknown:
             raise invalid(f"[{min(unknown)}] is not a known parameter.", {name: [] for name in unknown})
-        if body.get("media_type") not in MEDIA_TYPES:
-            raise invalid(
-                "media_type is not a supported type.", {"media_type": [str(body.get("media_type"))]}
-            )
+        media_type = str(body.get("media_type"))
+        if media_type not in MEDIA_TYPES:
+            raise invalid("media_type is not a supported type.", {"media_type": [media_type]})
         total = body.get("total_bytes")
         if type(total) is not int or not 0 < total <= TOTAL_LIMIT:
             raise invalid("total_bytes is not valid.", {"total_bytes": [str(total)]})
-        media = _start(call, _category(body.get("media_category") or _guess(body)), body["media_type"], total)
+        media = _start(call, _category(body.get("media_category") or _guess(media_type)), media_type, total)
         call.world.keep_media(media)
         ttl = _seconds_left(call, media)
         return Answer({"data": {"id": media.id, "media_key": media.key, "expires_after_secs": ttl}})
@@ -168,7 +167,7 @@ def _bytes(value: Any) -> bytes:
 def _segment(value: Any) -> int:
     try:
         segment = int(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise invalid("segment_index is missing.", {"segment_index": [str(value)]}) from error
     if not 0 <= segment <= 999:
         raise invalid("segment_index is 0 to 999.", {"segment_index": [str(value)]})
@@ -176,16 +175,15 @@ def _segment(value: Any) -> int:
 
 
 def _category(value: Any) -> str:
-    if value not in CATEGORIES:
+    if str(value) not in CATEGORIES:
         raise invalid("media_category is not valid.", {"media_category": [str(value)]})
     return str(value)
 
 
-def _guess(body: dict[str, Any]) -> str:
-    kind = body["media_type"]
-    return (
-        "tweet_video" if kind.startswith("video/") else "tweet_gif" if kind == "image/gif" else "tweet_image"
-    )
+def _guess(media_type: str) -> str:
+    if media_type.startswith("video/"):
+        return "tweet_video"
+    return "tweet_gif" if media_type == "image/gif" else "tweet_image"
 
 
 def _one_shot_limit(category: str) -> int:

@@ -140,7 +140,6 @@ class Media:
     height: int = 0
     duration_ms: int = 0
     alt_text: str = ""
-    attached: bool = False
 
     @property
     def key(self) -> str:

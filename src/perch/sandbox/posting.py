@@ -30,12 +30,10 @@ def accept(world: World, person: Person, app: App, draft: Draft) -> Post:
     _check_text(world, person, draft, text, weighed)
     parent = _parent(world, person, draft)
     _check_quote(world, person, draft)
-    attached = _attached(world, person, draft)
+    _check_media(world, person, draft)
     if not draft.media_ids:
         _check_duplicate(world, person, text)
     post = _build(world, person, app, draft, text, weighed, parent)
-    for media in attached:
-        world.keep_media(media)
     world.keep_post(post)
     return post
 
@@ -88,8 +86,8 @@ def _check_quote(world: World, person: Person, draft: Draft) -> None:
         raise forbidden(UNQUOTABLE)
 
 
-def _attached(world: World, person: Person, draft: Draft) -> list[Media]:
-    """The media of a draft, if all are this person's, finished, fresh and of kinds that go together."""
+def _check_media(world: World, person: Person, draft: Draft) -> None:
+    """All must be this person's, finished, fresh and of kinds that go together."""
     if len(set(draft.media_ids)) != len(draft.media_ids):
         raise bad_media_ids(list(draft.media_ids))
     found = [media for media_id in draft.media_ids if (media := world.media.get(media_id))]
@@ -101,7 +99,6 @@ def _attached(world: World, person: Person, draft: Draft) -> list[Media]:
     limit_s = world.settings.video_max_s
     if not person.premium and any(media.duration_ms > limit_s * 1000 for media in moving):
         raise forbidden(LONG_VIDEO.format(int(limit_s // 60)))
-    return found
 
 
 def _usable(world: World, person: Person, media: Media) -> bool:

@@ -147,14 +147,11 @@ def _note(world: World, post: Post) -> dict[str, Any] | None:
 
 
 def _metrics(world: World, post: Post) -> dict[str, int]:
-    quotes = sum(
-        1 for other in world.posts.values() if other.quote_of == post.id and other.id not in world.gone
-    )
     return {
         "retweet_count": 0,
         "reply_count": sum(1 for _ in world.answers_to(post.id)),
         "like_count": 0,
-        "quote_count": quotes,
+        "quote_count": sum(1 for _ in world.quotes_of(post.id)),
         "bookmark_count": 0,
         "impression_count": 0,
     }

@@ -72,6 +72,7 @@ class World:
     gone: dict[str, int] = field(default_factory=dict)
     by_author: dict[str, list[str]] = field(default_factory=dict)
     replies: dict[str, list[str]] = field(default_factory=dict)
+    quotes: dict[str, list[str]] = field(default_factory=dict)
     recent_texts: dict[tuple[str, str], str] = field(default_factory=dict)
     media: dict[str, Media] = field(default_factory=dict)
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=RING))
@@ -128,6 +129,8 @@ class World:
         self.recent_texts[post.author_id, post.text.casefold()] = post.id
         if post.reply_to is not None:
             self.replies.setdefault(post.reply_to, []).append(post.id)
+        if post.quote_of is not None:
+            self.quotes.setdefault(post.quote_of, []).append(post.id)
         self.journal.put(post.id, post)
 
     def delete_post(self, post_id: str) -> None:
@@ -148,6 +151,9 @@ class World:
     def answers_to(self, post_id: str) -> Iterator[Post]:
         return self._live(self.replies.get(post_id, ()))
 
+    def quotes_of(self, post_id: str) -> Iterator[Post]:
+        return self._live(self.quotes.get(post_id, ()))
+
     def _live(self, ids: Iterable[str]) -> Iterator[Post]:
         return (self.posts[i] for i in ids if i not in self.gone)
 
@@ -164,7 +170,15 @@ class World:
         self.journal.clear()
         everything: tuple[MutableMapping[Any, Any] | deque[Seen] | set[tuple[str, str]], ...] = (
             *(self.people, self.handles, self.apps, self.codes, self.grants, self.tokens, self.plain),
-            *(self.posts, self.gone, self.by_author, self.replies, self.recent_texts, self.media),
+            *(
+                self.posts,
+                self.gone,
+                self.by_author,
+                self.replies,
+                self.quotes,
+                self.recent_texts,
+                self.media,
+            ),
             *(self.requests, self.windows, self.spent, self.reads_paid),
         )
         for part in everything:
