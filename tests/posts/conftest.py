@@ -1,7 +1,7 @@
 """Somebody who writes posts in a house, and looks at what became of them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -56,13 +56,13 @@ class Writer:
             await asyncio.sleep(0.02)
         raise AssertionError(f"still {receipt.post.state}: {[line.sentence for line in receipt.lines]}")
 
-    async def attempts(self, post: Post) -> Sequence[Attempt]:
+    async def attempts(self, post: Post) -> list[Attempt]:
         async with self.house.perch.db.read() as session:
             found = await session.scalars(
                 select(Attempt).join(Segment, Segment.id == Attempt.segment_id)
                 .where(Segment.post_id == post.id).order_by(Segment.position, Attempt.n)
             )  # fmt: skip
-            return found.all()
+            return list(found.all())
 
     async def move_x(self, url: str) -> None:
         """Point the app at another address, as when X is down."""

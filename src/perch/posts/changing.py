@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perch.accounts.models import XAccount
+from perch.budget.models import Spend
 from perch.clock import Clock
 from perch.jobs import Engine
 from perch.posts import chain, outcomes, queries
@@ -14,8 +16,11 @@ from perch.posts.errors import NotTheirs, PostNotFound, TooLate
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
 from perch.posts.retrying import PauseReason
 from perch.posts.scheduling import DRAIN
+from perch.x.xpost import snowflake_at
 
-_X_POST = re.compile(r"(?:.*/status/)?([0-9]{1,19})/?(?:[?#].*)?")
+_X_POST = re.compile(r"(?:.*?(?P<username>[A-Za-z0-9_]+)/status/)?(?P<id>[0-9]{1,19})/?(?:[?#].*)?")
+_NOBODY = {"i", "web"}  # x.com/i/status/… and x.com/i/web/status/… name no account
+_SKEW = timedelta(minutes=1)
 
 
 async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> None:
@@ -72,12 +77,13 @@ async def found(
 ) -> None:
     """A person looked and the post is there. Raises NotTheirs for an address that cannot be it."""
     segment, attempt = await _unknown(session, post)
-    x_post_id = await _theirs(session, post, attempt, address)
     now = clock.now()
+    x_post_id = await _theirs(session, post, attempt, address, now)
     attempt.state, attempt.evidence = AttemptState.FOUND, f"{name} pasted {x_post_id}"
     await session.execute(
         update(Segment).where(Segment.id == segment.id).values(**outcomes.live(x_post_id, now))
     )
+    await session.execute(insert(Spend).values(**outcomes.charge(post, segment, now)))
     await _go_on(session, clock, engine, post, {"how": "found", "name": name, "x_post_id": x_post_id})
 
 
@@ -116,21 +122,32 @@ async def _unknown(session: AsyncSession, post: Post) -> tuple[Segment, Attempt]
     return segment, attempts[-1]
 
 
-async def _theirs(session: AsyncSession, post: Post, attempt: Attempt, address: str) -> str:
+async def _theirs(session: AsyncSession, post: Post, attempt: Attempt, address: str, now: datetime) -> str:
     match = _X_POST.fullmatch(address.strip())
     if match is None:
         raise NotTheirs("This is not the address of a post.", fix="Open the post on X and copy its address.")
-    x_post_id = match[1]
+    await _of_this_account(session, post, match["username"])
+    x_post_id = match["id"]
     if int(x_post_id) <= int(attempt.since_id):
         raise NotTheirs(
             "This post is older than the attempt, so it is another one.", fix="Copy the newer one."
         )
-    taken = await session.scalar(
-        select(Segment.id).where(Segment.account_id == post.account_id, Segment.x_post_id == x_post_id)
-    )
-    if taken is not None:
-        raise NotTheirs("This address belongs to another post of yours.", fix="Copy the right one.")
+    if int(x_post_id) > int(snowflake_at(now + _SKEW)):
+        raise NotTheirs("No post has this id yet.", fix="Open the post on X and copy its address.")
+    # An id is one post on all of X, so it does not matter whose account holds it here.
+    if await session.scalar(select(Segment.id).where(Segment.x_post_id == x_post_id)) is not None:
+        raise NotTheirs("This address belongs to another post.", fix="Copy the right one.")
     return x_post_id
+
+
+async def _of_this_account(session: AsyncSession, post: Post, username: str | None) -> None:
+    account = await session.get_one(XAccount, post.account_id)
+    if username is None or username.lower() in {*_NOBODY, account.username.lower()}:
+        return
+    raise NotTheirs(
+        f"This is a post of @{username}, not of @{account.username}.",
+        fix="Copy the right address; if the account was renamed on X, paste the number at its end alone.",
+    )
 
 
 async def _go_on(

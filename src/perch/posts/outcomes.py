@@ -35,7 +35,7 @@ def published(
         segment_id=segment.id,
         segment=live(x_post_id, now),
         post=_progress(now, is_last=is_last),
-        spend=_charge(post, segment, now),
+        spend=charge(post, segment, now),
         happenings=(
             ("answered", {**outcome, "card": segment.position + 1}),
             ("recorded", {"spent_micros": segment.price_micros, "card": segment.position + 1}),
@@ -127,7 +127,8 @@ def _progress(now: datetime, *, is_last: bool) -> dict[str, object]:
     return {**calm, "state": PostState.PUBLISHED, "finished_at": now} if is_last else calm
 
 
-def _charge(post: Post, segment: Segment, now: datetime) -> dict[str, object]:
+def charge(post: Post, segment: Segment, now: datetime) -> dict[str, object]:
+    """The row of ``spend`` for a card that X has made."""
     return {
         "workspace_id": post.workspace_id, "account_id": post.account_id, "post_id": post.id,
         "at": now, "what": POST_CREATED, "micros": segment.price_micros,
