@@ -128,7 +128,9 @@ async def _served(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
 async def build_site(build_house: Callable[..., Awaitable[Any]]) -> AsyncIterator[Callable[..., Any]]:
     """Serves a house with these settings. Its worker does not run."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        listener = socket.create_server(("127.0.0.1", 0))
+        # asyncio turns Nagle's delay off only for sockets that say they are TCP.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         serving: list[Any] = []
 

@@ -141,30 +141,44 @@ async def test_a_post_that_a_person_stops_is_told_as_stopped(site):
     await refused(await asked, 409, "cancelled")
 
 
-async def test_media_that_cannot_be_had_is_a_502_and_that_is_none_a_415(site):
+@pytest.fixture
+async def give_files():
+    """Serves what a handler makes of ``/{name}``; the address to ask."""
+    runners = []
+
+    async def give(handler):
+        app = web.Application()
+        app.router.add_get("/{name}", handler)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        runners.append(runner)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    yield give
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def test_media_that_cannot_be_had_is_a_502_and_that_is_none_a_415(site, give_files):
     async def give(request):
         if request.path == "/gone":
             raise web.HTTPNotFound
-        return web.Response(body=b"<svg/>", content_type="image/png")
+        packed = {"Content-Encoding": "gzip"} if request.path == "/packed" else {}
+        return web.Response(body=b"<svg/>", content_type="image/png", headers=packed)
 
-    app = web.Application()
-    app.router.add_get("/{name}", give)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    address = await give_files(give)
     key = await site.with_token(await site.connect())
-    try:
-        for path, status, code in (("gone", 502, "fetch_failed"), ("svg", 415, "media_type_refused")):
-            answer = await key.post("/postTweet", json={"media_url": f"{address}/{path}"})
-            await refused(answer, status, code)
-    finally:
-        await runner.cleanup()
+    for path, status, code in (
+        ("gone", 502, "fetch_failed"), ("packed", 502, "fetch_failed"), ("svg", 415, "media_type_refused"),
+    ):  # fmt: skip
+        answer = await key.post("/postTweet", json={"media_url": f"{address}/{path}"})
+        await refused(answer, status, code)
     async with site.perch.db.read() as session:
         assert await session.scalar(select(Post)) is None
 
 
-async def test_media_that_drips_is_given_up_in_time(build_site):
+async def test_media_that_drips_is_given_up_in_time(build_site, give_files):
     site = await build_site(pace=0.01)
 
     async def drip(request):
@@ -174,17 +188,28 @@ async def test_media_that_drips_is_given_up_in_time(build_site):
             await response.write(b"x")
             await asyncio.sleep(0.05)
 
-    app = web.Application()
-    app.router.add_get("/", drip)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = await give_files(drip)
     key = await site.with_token(await site.connect())
-    try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        await refused(await key.post("/postTweet", json={"media_url": url}), 502, "fetch_failed")
-    finally:
-        await runner.cleanup()
+    await refused(await key.post("/postTweet", json={"media_url": f"{address}/x"}), 502, "fetch_failed")
+
+
+async def test_an_address_that_may_be_fetched_cannot_lead_on_to_one_that_may_not(build_site, give_files):
+    reached = []
+
+    async def inside(request):
+        reached.append(request.path)
+        return web.Response()
+
+    hidden = await give_files(inside)
+
+    async def lead_on(request):
+        raise web.HTTPFound(f"{hidden}/secret")
+
+    address = await give_files(lead_on)
+    site = await build_site(fetch_allow=address.removeprefix("http://"))
+    key = await site.with_token(await site.connect())
+    await refused(await key.post("/postTweet", json={"media_url": f"{address}/x"}), 422, "address_refused")
+    assert reached == []
 
 
 async def test_no_media_address_leads_inside(build_site):

@@ -34,7 +34,7 @@ class Media(BaseModel):
 
 
 class Segment(BaseModel):
-    """One post of a thread; ``url`` is where readers find it once it is out."""
+    """One post of a thread; url is where readers find it once it is out."""
 
     position: int
     text: str
@@ -55,7 +55,7 @@ class CheckedSegment(BaseModel):
 
 
 class Post(BaseModel):
-    """A post. ``url`` is its receipt; ``hold`` says why it waits, was refused, or needs a person."""
+    """A post. url is its receipt; hold says why it waits, was refused, or needs a person."""
 
     id: str
     state: str
@@ -81,14 +81,14 @@ class Event(BaseModel):
 
 
 class PostWithStory(Post):
-    """A post and everything that happened to it. ``is_whole``: no line was changed or removed since."""
+    """A post and everything that happened to it. is_whole: no line was changed or removed since."""
 
     events: list[Event]
     is_whole: bool
 
 
 class DryRun(BaseModel):
-    """What would be found; ``errors`` would refuse it."""
+    """What would be found; errors would refuse it."""
 
     state: str = "dry_run"
     account: AccountName
@@ -117,7 +117,7 @@ class ListedPost(BaseModel):
 
 
 class Page(BaseModel):
-    """The newest posts; ``next_cursor`` continues below them. A page may be shorter than its limit."""
+    """The newest posts; next_cursor continues below them. A page may be shorter than its limit."""
 
     posts: list[ListedPost]
     next_cursor: str | None

@@ -159,7 +159,7 @@ def _operation(method: str, path: str, said: Mapping[str, Any]) -> Operation:
         body=_named(said.get("requestBody", {})),
         answers=tuple(
             Answer(status, answer["description"], _named(answer))
-            for status, answer in said["responses"].items()
+            for status, answer in sorted(said["responses"].items())
         ),
     )
 

@@ -51,7 +51,7 @@ class Card(JsonBody):
 
 
 class NewPost(JsonBody):
-    """A post, or a thread of several. Give ``text`` or ``thread``, not both."""
+    """A post, or a thread of several. Give text or thread, not both."""
 
     account: str | None = Field(
         default=None, description="@handle or id. May be left out where only one account is connected."

@@ -22,7 +22,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Remark(BaseModel):
-    """One thing to know of a post: ``rule`` is a stable id, ``position`` the card, counted from 0."""
+    """One thing to know of a post: rule is a stable id, position the card, counted from 0."""
 
     rule: str | None
     position: int
@@ -38,7 +38,7 @@ class FieldFault(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457, with a stable ``code``, the broken ``rule`` and the one next action as ``fix``."""
+    """RFC 9457, with a stable code, the broken rule and the one next action as fix."""
 
     type: str
     title: str

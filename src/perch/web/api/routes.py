@@ -67,14 +67,14 @@ async def make_post(
     return await _told(perch, asker, made)
 
 
-@router.get("/posts", summary="The newest posts")
+@router.get("/posts", summary="The newest posts", response_description="One page.")
 async def list_posts(
     perch: Composition,
     asker: Heard,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> answers.Page:
-    """Newest first. ``cursor`` is ``next_cursor`` of the page before."""
+    """The next page is asked for with the next_cursor of the one before."""
     asker.require(Scope.POSTS_READ)
     async with perch.db.read() as session:
         before = await _below(session, asker, cursor)
@@ -85,7 +85,7 @@ async def list_posts(
     return answers.page(mine, perch.settings.origin, last)
 
 
-@router.get("/posts/{id}", summary="A post and its story")
+@router.get("/posts/{id}", summary="A post and its story", response_description="The post.")
 async def read_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
     """Everything that is known of one post."""
     asker.require(Scope.POSTS_READ)
@@ -93,7 +93,11 @@ async def read_post(id: str, perch: Composition, asker: Heard) -> answers.PostWi
         return answers.post(await _receipt(session, asker, id), perch.settings.origin)
 
 
-@router.post("/posts/{id}/cancel", summary="Stop a post that has not been sent")
+@router.post(
+    "/posts/{id}/cancel",
+    summary="Stop a post that has not been sent",
+    response_description="The post, cancelled.",
+)
 async def cancel_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
     """Refused with 409 once its bytes may be on their way to X."""
     asker.require(Scope.DRAFTS_WRITE)
@@ -105,7 +109,7 @@ async def cancel_post(id: str, perch: Composition, asker: Heard) -> answers.Post
     return await _told(perch, asker, post)
 
 
-@router.get("/accounts", summary="The X accounts to post from")
+@router.get("/accounts", summary="The X accounts to post from", response_description="The accounts.")
 async def list_accounts(perch: Composition, asker: Heard) -> answers.Accounts:
     """Their health, and what their consent does not cover."""
     asker.require(Scope.POSTS_READ)

@@ -9,7 +9,7 @@ from perch.posts.receipts import Receipt
 from perch.web.gpt.errors import NotKnown, NotOut, NotUploaded, Paused, Refused, StillQueued, Stopped
 from perch.wiring import Perch
 
-_LOOK_EVERY = 0.15
+_LOOK_EVERY = 0.1
 
 
 async def published(perch: Perch, workspace_id: int, public_id: str, until: float) -> Receipt:
