@@ -1,0 +1,5 @@
+"""``python -m perch`` is the ``perch`` command."""
+
+from perch.cli import main
+
+main()
