@@ -1,4 +1,4 @@
-"""What a Perch that waits costs, web, worker and sandbox together, beside a bare web server in the same run."""
+"""What a Perch that waits costs: web, worker and sandbox together, beside a bare web server."""
 
 import contextlib
 import json
