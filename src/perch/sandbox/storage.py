@@ -95,10 +95,15 @@ class Store:
     async def _write_behind(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
-            await asyncio.shield(asyncio.to_thread(self._flush))
+            if self._is_behind:  # a thread for nothing, ten times a second, would keep a small machine busy
+                await asyncio.shield(asyncio.to_thread(self._flush))
+
+    @property
+    def _is_behind(self) -> bool:
+        return bool(self._waiting or self._gone or self._wiped)
 
     def _flush(self) -> None:
-        if not (self._waiting or self._gone or self._wiped):
+        if not self._is_behind:
             return
         waiting, self._waiting = self._waiting, {}
         gone, self._gone = self._gone, {}
