@@ -84,11 +84,9 @@ async def accept(
     async with _turn(key):
         if key is not None and (post := await _earlier(perch, key)) is not None:
             return post
-        async with perch.db.read() as session:
-            # Refused before anything is fetched for it.
-            await account_for(session, perch, asker, order.account)
-        fetched = await _fetched(perch, asker, order.media_urls, patience)
-        return await _written(perch, asker, _with_media(order, fetched), key)
+        if order.media_urls:
+            order = await _with_fetched_media(perch, asker, order, patience)
+        return await _written(perch, asker, order, key)
 
 
 async def account_for(session: AsyncSession, perch: Perch, asker: Asker, name: str | None) -> XAccount:
@@ -145,6 +143,15 @@ async def _card(session: AsyncSession, asker: Asker, card: WantedCard) -> DraftS
     )
 
 
+async def _with_fetched_media(perch: Perch, asker: Asker, order: Order, patience: float | None) -> Order:
+    async with perch.db.read() as session:
+        # An account or library media that are not there are told before anything is fetched.
+        await _checked(session, perch, asker, order)
+    fetched = await _fetched(perch, asker, order.media_urls, patience)
+    first, *rest = order.cards
+    return replace(order, cards=(replace(first, media=(*first.media, *fetched)), *rest))
+
+
 async def _fetched(
     perch: Perch, asker: Asker, urls: tuple[str, ...], patience: float | None
 ) -> list[WantedMedia]:
@@ -158,11 +165,6 @@ async def _fetched(
     except TimeoutError as error:
         raise FetchFailed("The media did not arrive in time.") from error
     return [WantedMedia(asset.public_id) for asset in assets]
-
-
-def _with_media(order: Order, fetched: list[WantedMedia]) -> Order:
-    first, *rest = order.cards
-    return replace(order, cards=(replace(first, media=(*first.media, *fetched)), *rest))
 
 
 async def _earlier(perch: Perch, key: repeats.Key) -> Post | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from perch.errors import PerchError
 from perch.people import tokens
 from perch.people.errors import NotAllowed, NotSignedIn
 from perch.people.roles import Action, require
@@ -16,6 +17,7 @@ from perch.posts.models import AuthorKind
 from perch.web.crossing import SAFE_METHODS
 from perch.web.deps import CSRF_HEADER, composition, visitor_or_none
 from perch.web.errors import Forged
+from perch.web.limiting import TooMany
 from perch.wiring import Perch
 
 _ACTIONS = {
@@ -87,6 +89,17 @@ async def asker(request: Request) -> Asker:
     ):
         raise Forged
     return Asker(visitor)
+
+
+def headers_of(error: PerchError) -> dict[str, str]:
+    """What a refusal tells a machine besides its body: how to sign in (RFC 6750), when to come back."""
+    match error:
+        case NotSignedIn():
+            return {"WWW-Authenticate": "Bearer"}
+        case TooMany():
+            return {"Retry-After": str(error.retry_after_seconds)}
+        case _:
+            return {}
 
 
 async def _caller(perch: Perch, authorization: str) -> Caller:

@@ -11,12 +11,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from perch.errors import PerchError
-from perch.people.errors import NotSignedIn
 from perch.posts.errors import RuleBroken
 from perch.posts.findings import Finding
+from perch.web.callers import headers_of
 from perch.web.errors import PROBLEM_JSON
 from perch.web.json_bodies import BodyRefused, Fault
-from perch.web.limiting import TooMany
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -80,7 +79,10 @@ def answer(error: PerchError) -> Response:
         errors=_errors(error),
     )
     return JSONResponse(
-        document.model_dump(exclude_none=True), error.status, headers=_headers(error), media_type=PROBLEM_JSON
+        document.model_dump(exclude_none=True),
+        error.status,
+        headers=headers_of(error),
+        media_type=PROBLEM_JSON,
     )
 
 
@@ -100,16 +102,6 @@ def _errors(error: PerchError) -> list[Remark] | list[FieldFault] | None:
             return [FieldFault(field=fault.field, detail=fault.sentence) for fault in faults]
         case _:
             return None
-
-
-def _headers(error: PerchError) -> dict[str, str]:
-    match error:
-        case NotSignedIn():
-            return {"WWW-Authenticate": "Bearer"}
-        case TooMany():
-            return {"Retry-After": str(error.retry_after_seconds)}
-        case _:
-            return {}
 
 
 def _fault(found: Any) -> Fault:

@@ -8,9 +8,8 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
 from perch.errors import PerchError
-from perch.people.errors import NotSignedIn
+from perch.web.callers import headers_of
 from perch.web.gpt.errors import NotOut
-from perch.web.limiting import TooMany
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -36,14 +35,4 @@ def answer(error: PerchError) -> Response:
     body = {"error": error.code, "message": message}
     if isinstance(error, NotOut):
         body["receipt_url"] = error.receipt_url
-    return JSONResponse(body, error.status, headers=_headers(error))
-
-
-def _headers(error: PerchError) -> dict[str, str]:
-    match error:
-        case NotSignedIn():
-            return {"WWW-Authenticate": "Bearer"}
-        case TooMany():
-            return {"Retry-After": str(error.retry_after_seconds)}
-        case _:
-            return {}
+    return JSONResponse(body, error.status, headers=headers_of(error))
