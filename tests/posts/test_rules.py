@@ -35,6 +35,9 @@ TABLE = {
     "X008": [
         ([Card("fine \u202e too")], [Card("not \ufffe fine")]),
         ([Card("whole \U0001f600")], [Card("half \ud83d")]),
+        ([Card("a bell \x07")], [Card("nothing \x00")]),
+        ([Card("", (IMAGE,), ("a lake",))], [Card("", (IMAGE,), ("a \x00 lake",))]),
+        ([Card("", (IMAGE,), ("\U0001f600",))], [Card("", (IMAGE,), ("\ud83d",))]),
     ],
     "X009": [
         ([Card("a")], [Card("")]),
@@ -99,7 +102,11 @@ def test_the_sentence_says_how_much_is_too_much():
     assert "280" in finding.sentence
 
 
-@given(st.lists(st.builds(Card, st.text(), st.lists(st.sampled_from(MediaKind)).map(tuple)), max_size=4))
+@given(
+    st.lists(
+        st.builds(Card, st.text(st.characters()), st.lists(st.sampled_from(MediaKind)).map(tuple)), max_size=4
+    )
+)
 def test_no_text_makes_the_rules_stumble(cards):
     for finding in check(cards):
         assert finding.rule in TABLE

@@ -1,5 +1,6 @@
 """X's rules for a post, checked before it is accepted. Pure: facts in, findings out."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ LONG_POST_LIMIT = 25_000
 ALT_TEXT_LIMIT = 1000
 MOST_PICTURES = 4
 LONGEST_THREAD = 100
+# PostgreSQL keeps no U+0000 and UTF-8 no half of a character, whatever X would say to them.
+_NOT_KEPT = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ def _text(text: str, position: int, limit: int) -> Iterator[Finding]:
             f"Cut {over} or make it a thread.",
             position,
         )
-    if weight.invalid_characters:
-        place = weight.invalid_characters[0] + 1
+    invalid = {*weight.invalid_characters, *(match.start() for match in _NOT_KEPT.finditer(text))}
+    if invalid:
         yield _error(
             "X008",
-            f"Character {place} is one that X does not accept.",
+            f"Character {min(invalid) + 1} is one that X does not accept.",
             "Delete it and type it again.",
             position,
         )
@@ -86,6 +89,13 @@ def _media(card: Card, position: int) -> Iterator[Finding]:
             "X011",
             f"A description may have {ALT_TEXT_LIMIT} characters.",
             "Shorten the description.",
+            position,
+        )
+    if any(_NOT_KEPT.search(alt_text) for alt_text in card.alt_texts):
+        yield _error(
+            "X008",
+            "A description holds half of a character, or one that is no character.",
+            "Type the description again.",
             position,
         )
 
