@@ -35,16 +35,17 @@ export function compose(form) {
   });
 
   for (const name of ["dragenter", "dragover"]) {
-    form.addEventListener(name, (event) => {
+    document.addEventListener(name, (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
       sheet.classList.add("dropping");
     });
   }
-  form.addEventListener("dragleave", (event) => {
-    if (!form.contains(event.relatedTarget)) sheet.classList.remove("dropping");
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) sheet.classList.remove("dropping");
   });
-  form.addEventListener("drop", (event) => {
+  // Anywhere on the page: a file that misses the sheet would replace the page and what was written.
+  document.addEventListener("drop", (event) => {
     if (!event.dataTransfer?.files.length) return;
     event.preventDefault();
     sheet.classList.remove("dropping");

@@ -60,8 +60,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    # Not for the whole session: Playwright keeps an event loop in this thread, and others need their own.
     path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
     if not shutil.which(path):
         pytest.skip(f"no Chromium at {path}: install it, or name one in CHROMIUM")

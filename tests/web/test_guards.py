@@ -245,3 +245,19 @@ async def _call(app: Callable[..., Any], path: str, settings: Any) -> dict[str, 
     await app(scope, receive, send)
     body = b"".join(message.get("body", b"") for message in sent)
     return {"status": sent[0]["status"], "body": body}
+
+
+async def test_a_broken_cookie_header_does_not_hide_the_session_behind_a_bearer_token(site: Any) -> None:
+    olga = await site.person()
+    session = olga.cookies["perch_session"]
+    headers = {
+        "Cookie": f'a="\\; b=[]; perch_session={session}',
+        "Authorization": "Bearer x",
+        "Sec-Fetch-Site": "cross-site",
+    }
+    assert (await olga.send("POST", "/theme", headers=headers)).status == 403
+
+
+async def test_a_part_fetched_after_the_session_ended_asks_for_the_whole_page(site: Any) -> None:
+    answer = await site.stranger().get("/posts/abcd2345efgh6789/now", HX_Request="true")
+    assert (answer.status, answer.headers["HX-Refresh"]) == (401, "true")

@@ -1,9 +1,8 @@
 """The cookies of Perch: who is signed in, which browser began a sign-in, how the page is coloured."""
 
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import Response
 
 from perch.people.sessions import ABSOLUTE
@@ -59,11 +58,8 @@ class Jar:
     def sent_with(self, headers: "HeaderPairs") -> bool:
         """Whether a request carries a cookie that says who is asking."""
         sent = b"; ".join(value for name, value in headers if name == b"cookie").decode("latin-1")
-        try:
-            return self.session in SimpleCookie(sent)
-        except CookieError:
-            # What cannot be read may still be a session to somebody else's parser.
-            return True
+        # The parser that requests are read with: two parsers could disagree on a broken header.
+        return self.session in cookie_parser(sent)
 
 
 HeaderPairs = list[tuple[bytes, bytes]]

@@ -126,7 +126,7 @@ def answer(
             if prefers_json(request):
                 return problem(error)
             if isinstance(error, NotSignedIn) and request.method in {"GET", "HEAD"}:
-                return to_welcome(request)
+                return reload() if "hx-request" in request.headers else to_welcome(request)
             return html(request, error, reference=reference, action=action)
 
 
@@ -170,6 +170,11 @@ def to_welcome(request: Request) -> Response:
     """The way in for a stranger, and back here afterwards."""
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/?next={quote(quoted_path(request) + query, safe='/')}", status_code=303)
+
+
+def reload() -> Response:
+    """For a part of a page that is fetched by script: the whole page has to be asked for again."""
+    return Response(status_code=401, headers={"HX-Refresh": "true"})
 
 
 def prefers_json(request: Request) -> bool:
