@@ -122,7 +122,7 @@ async def test_out_of_credits_is_a_pause_with_a_receipt(working_site):
 
 
 async def test_not_out_in_time_is_still_queued_and_is_one_post(build_site):
-    site = await build_site(pace=0.01)
+    site = await build_site(pace=0.03)
     key = await site.with_token(await site.connect())
     first = await refused(await key.post("/postTweet", json={"text": "Slow"}), 504, "still_queued")
     again = await key.post("/postTweet", json={"text": "Slow"})
@@ -179,7 +179,7 @@ async def test_media_that_cannot_be_had_is_a_502_and_that_is_none_a_415(site, gi
 
 
 async def test_media_that_drips_is_given_up_in_time(build_site, give_files):
-    site = await build_site(pace=0.01)
+    site = await build_site(pace=0.03)
 
     async def drip(request):
         response = web.StreamResponse()
