@@ -16,9 +16,8 @@ from perch.people.sessions import Visitor
 from perch.posts import queries as posts
 from perch.settings import Settings
 from perch.web.deps import Composition, Framed, Signed
-from perch.web.headers import picture_origins
-from perch.web.pages import ways
-from perch.web.pages.faces import Face, face
+from perch.web.pages import faces, ways
+from perch.web.pages.faces import Face
 from perch.web.pages.ways import Way
 from perch.web.rendering import page
 from perch.web.states import State
@@ -98,7 +97,7 @@ async def ask(public_id: str, request: Request, perch: Composition, who: Signed,
     async with perch.db.read() as session:
         listed = await posts.recent(session, who.workspace_id)
     waiting = sum(1 for one in listed if one.account.id == account.id and one.post.state in posts.OPEN_STATES)
-    view = DisconnectView(_face(account, perch.settings), _waiting(waiting))
+    view = DisconnectView(faces.of_view(account, perch.settings), _waiting(waiting))
     return page(request, "disconnect.html", frame, view)
 
 
@@ -132,7 +131,7 @@ def _view(who: Visitor, held: Sequence[AccountView], settings: Settings, now: da
 
 def _row(account: AccountView, settings: Settings, now: datetime) -> Row:
     return Row(
-        face=_face(account, settings),
+        face=faces.of_view(account, settings),
         health=_HEALTH[account.health],
         is_connected=account.health is not Health.DISCONNECTED,
         trouble=_trouble(account),
@@ -177,14 +176,3 @@ def _waiting(count: int) -> str:
         return "No post is waiting to be sent from it."
     posts_wait = "1 post waits" if count == 1 else f"{count} posts wait"
     return f"{posts_wait} to be sent from it: they stay here, paused, until it is connected again."
-
-
-def _face(account: AccountView, settings: Settings) -> Face:
-    return face(
-        account.public_id,
-        account.name,
-        account.username,
-        account.app_kind,
-        account.avatar_url,
-        picture_origins(settings),
-    )

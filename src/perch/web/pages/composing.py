@@ -25,9 +25,8 @@ from perch.web import forms
 from perch.web.deps import Composition, Framed, Signed
 from perch.web.forms import Form
 from perch.web.frame import Frame
-from perch.web.headers import picture_origins
-from perch.web.pages import library, sheet
-from perch.web.pages.faces import Face, face
+from perch.web.pages import faces, library, sheet
+from perch.web.pages.faces import Face
 from perch.web.pages.sheet import Placed, Problem, Sheet
 from perch.web.rendering import page
 from perch.wiring import Perch
@@ -44,7 +43,7 @@ class _Desk:
     chosen: AccountView
 
     def faces(self, perch: Perch) -> tuple[Face, ...]:
-        return tuple(_face(perch, account) for account in self.connected)
+        return tuple(faces.of_view(account, perch.settings) for account in self.connected)
 
 
 @router.get("/compose")
@@ -150,7 +149,9 @@ async def _answer(
             return page(request, "compose.html", frame, sheet.without_accounts())
         sent, checked = await _checked_as_far_as_possible(session, perch, who, sent, desk)
     problem = Problem(error.sentence, error.fix or "") if error else None
-    view = sheet.view_of(sent, checked, desk.faces(perch), _face(perch, desk.chosen), problem)
+    view = sheet.view_of(
+        sent, checked, desk.faces(perch), faces.of_view(desk.chosen, perch.settings), problem
+    )
     return page(request, template, frame, view, status=error.status if error else 200)
 
 
@@ -190,17 +191,6 @@ async def _desk_or_none(session: AsyncSession, perch: Perch, who: Visitor, sent:
         return None
     chosen = [account for account in connected if account.public_id == sent.account_id]
     return _Desk(connected, (chosen or connected)[0])
-
-
-def _face(perch: Perch, account: AccountView) -> Face:
-    return face(
-        account.public_id,
-        account.name,
-        account.username,
-        account.app_kind,
-        account.avatar_url,
-        picture_origins(perch.settings),
-    )
 
 
 def _new_key() -> str:

@@ -1,9 +1,11 @@
 """An account as a reader sees it: picture, name, handle, and which X it is on. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perch.accounts.models import AppKind
+from perch.accounts.health import AccountView
+from perch.accounts.models import AppKind, XAccount, XApp
+from perch.settings import Settings
+from perch.web.headers import picture_origins
 from perch.web.pages.ways import PLACE, WHERE
 
 
@@ -20,12 +22,24 @@ class Face:
     initial: str
 
 
-def face(
-    public_id: str, name: str, username: str, kind: str, avatar_url: str | None, origins: Sequence[str]
-) -> Face:
-    """``origins`` are those the pages' policy lets pictures come from; others would only be broken images."""
-    shown = (
-        avatar_url if avatar_url and avatar_url.startswith(tuple(f"{origin}/" for origin in origins)) else ""
+def of_view(account: AccountView, settings: Settings) -> Face:
+    """The face of one of a workspace's accounts."""
+    return _face(
+        account.public_id, account.name, account.username, account.app_kind, account.avatar_url, settings
     )
-    app = AppKind(kind)
-    return Face(public_id, name, username, WHERE[app], PLACE[app], shown, (name or username)[:1].upper())
+
+
+def of_row(account: XAccount, app: XApp, settings: Settings) -> Face:
+    """The face of the account that a post belongs to."""
+    return _face(
+        account.public_id, account.name, account.username, AppKind(app.kind), account.avatar_url, settings
+    )
+
+
+def _face(
+    public_id: str, name: str, username: str, kind: AppKind, avatar_url: str | None, settings: Settings
+) -> Face:
+    # From any other origin the pages' policy would leave a broken picture.
+    allowed = tuple(f"{origin}/" for origin in picture_origins(settings))
+    shown = avatar_url if avatar_url and avatar_url.startswith(allowed) else ""
+    return Face(public_id, name, username, WHERE[kind], PLACE[kind], shown, (name or username)[:1].upper())

@@ -20,8 +20,8 @@ from perch.posts.receipts import Line, Receipt
 from perch.settings import Settings
 from perch.web import forms, states
 from perch.web.deps import Composition, Framed, Signed
-from perch.web.headers import picture_origins
-from perch.web.pages.faces import Face, face
+from perch.web.pages import faces
+from perch.web.pages.faces import Face
 from perch.web.pages.sheet import Shown, shown
 from perch.web.pages.ways import PLACE
 from perch.web.rendering import page
@@ -198,7 +198,7 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         links=_links(receipt),
         why=_why(post, clock),
         choices=_choices(receipt) if may_publish else None,
-        account=_face(receipt, settings),
+        account=faces.of_row(receipt.account, receipt.app, settings),
         cards=tuple(_card(card) for card in receipt.cards),
         events=tuple(_event(line, clock) for line in receipt.lines),
         chain_holds=receipt.is_whole,
@@ -271,18 +271,6 @@ def _price(receipt: Receipt) -> str:
     if receipt.post.state in _MOVING:
         return f"{price} when it goes out, nothing spent yet"
     return f"{price} if it is there" if receipt.post.state == PostState.NEEDS_YOU else "nothing spent"
-
-
-def _face(receipt: Receipt, settings: Settings) -> Face:
-    account = receipt.account
-    return face(
-        account.public_id,
-        account.name,
-        account.username,
-        receipt.app.kind,
-        account.avatar_url,
-        picture_origins(settings),
-    )
 
 
 async def _post(session: AsyncSession, who: Visitor, public_id: str) -> Post:
