@@ -22,11 +22,6 @@ class Snowflakes:
         self._last = max(self._last, int(taken))
 
 
-def first_of(at_ms: int) -> int:
-    """The smallest id a post of this moment could have."""
-    return (at_ms - EPOCH_MS) << 22
-
-
 def short_link(seed: int, post_id: str, position: int) -> str:
     """``https://t.co/`` and ten characters; the same seed and post give the same link."""
     number = int.from_bytes(hashlib.blake2b(f"{seed}/{post_id}/{position}".encode(), digest_size=8).digest())

@@ -11,7 +11,6 @@ from importlib import resources
 from types import ModuleType
 from typing import Any, NamedTuple
 
-URL_WEIGHT = 23
 MAX_WEIGHT = 280
 MAX_WEIGHT_PREMIUM = 25_000
 

@@ -161,10 +161,6 @@ class World:
         self.media[media.id] = media
         self.journal.put(media.id, media)
 
-    def drop_media(self, media_id: str) -> None:
-        self.media.pop(media_id, None)
-        self.journal.drop(Media, media_id)
-
     def empty(self) -> None:
         """Forget everything but the settings, then be as on the first day."""
         self.journal.clear()
