@@ -80,7 +80,7 @@ async def run(settings: Settings) -> None:
 def listen(settings: Settings) -> socket.socket:
     """The socket to serve on. Raises PortTaken and names the port."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
