@@ -86,6 +86,24 @@ def test_a_refused_post_keeps_what_was_written(visit: Any, sign_in: SignIn) -> N
     expect(page.get_by_label("Text of the post")).to_have_value("x" * 281)
 
 
+def test_writing_outlives_an_ended_session(visit: Any, sign_in: SignIn) -> None:
+    page = visit()
+    sign_in(page, "Cleo")
+    compose(page)
+    page.get_by_label("Text of the post").fill("Half a thought that took an hour")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Post now").click()
+    page.goto("/")
+    sign_in(page, "Cleo")
+    compose(page)
+    expect(page.get_by_label("Text of the post")).to_have_value("Half a thought that took an hour")
+    expect(page.locator("#meter")).to_contain_text("32 of 280")
+    page.get_by_role("button", name="Post now").click()
+    page.wait_for_url("**/posts/*")
+    compose(page)
+    expect(page.get_by_label("Text of the post")).to_have_value("")
+
+
 def test_everything_is_done_with_the_keyboard(visit: Any, sign_in: SignIn) -> None:
     page = visit()
     sign_in(page, "Cleo")

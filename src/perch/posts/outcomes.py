@@ -15,6 +15,7 @@ from perch.x.wire import Reply
 from perch.x.xpost import XPost
 
 POST_CREATED = "post"
+_LOOK = "Look at the account on X, then say on the receipt whether the post is there."
 
 
 def published(
@@ -107,7 +108,7 @@ def _consequence(
             paused = {**why, **_back_in_line(segment, now, None, post.tries), "paused_reason": reason}
             return paused, {}, ("paused", {"reason": reason})
         case LookFirst():
-            needs_you = {**why, "state": PostState.NEEDS_YOU}
+            needs_you = {**why, "state": PostState.NEEDS_YOU, "fix": _LOOK}
             return needs_you, {"state": SegmentState.NEEDS_YOU}, ("unknown", {"card": segment.position + 1})
         case GiveUp():
             state = PostState.PARTLY_PUBLISHED if segment.position else PostState.REFUSED

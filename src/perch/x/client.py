@@ -60,7 +60,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise _ConnectionLost(type(exc).__name__) from exc
+        raise _ConnectionLost from exc
 
 
 def open_session(connections: int = 100) -> aiohttp.ClientSession:
@@ -181,7 +181,7 @@ def _describe(exc: aiohttp.ClientError | _ConnectionLost) -> str:
         case aiohttp.ClientPayloadError():
             return "the answer's body is cut or broken"
         case _ConnectionLost():
-            return f"the connection broke ({exc})"
+            return "the connection broke"
     return f"the answer cannot be understood ({type(exc).__name__})"
 
 

@@ -79,7 +79,7 @@ def _no_verdict(
     if repeatable:
         fix = "Nothing to do: Perch tries again."
         return Unavailable(sentence, fix=fix, problem=problem, head=head)
-    fix = "Nothing to do yet: Perch looks on X whether it happened before it does anything else."
+    fix = "Look on X whether it happened before you do it again."
     return Unconfirmed(f"{sentence} It may have happened.", fix=fix, problem=problem, head=head)
 
 
