@@ -71,6 +71,12 @@ class Writer:
 
 
 @pytest.fixture
+async def house(build_house: Any) -> Any:
+    """At this pace a call may take 1.5 s and half a second may pass before it: a busy machine is no fault."""
+    return await build_house(pace=0.05)
+
+
+@pytest.fixture
 async def ada(house: Any) -> Writer:
     return Writer(house, await house.connect("sandbox_ada"))
 

@@ -61,6 +61,10 @@ class _LostRace(Exception):
     """The post was cancelled, edited, or another worker holds the lane now."""
 
 
+class _NoParent(Exception):
+    """A card of a thread whose parent has no id: alone in public it would be another post."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """A segment with everything that the audience cannot see done."""
@@ -161,7 +165,7 @@ class Publisher:
     ) -> bool:
         """Whether the next segment may follow."""
         if segment.position > 0 and parent is None:
-            raise _LostRace  # a reply without its parent would stand alone in public
+            raise _NoParent
         line: Line | None = None
         refused: Bearer | None = None
         while True:
