@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from perch.errors import PerchError
@@ -69,12 +70,25 @@ def lock(folder: Path, owner: str) -> FolderLock:
 def secret_key(folder: Path) -> str:
     """The folder's own root key, made at the first start, readable by its owner only."""
     path = folder / KEY_FILE
+    if not path.exists():
+        _make_key(path)
+    key = path.read_text(encoding="ascii").strip()
+    if not key:
+        raise FolderUnusable(f"{path} is empty.", fix="Put the key back, or set PERCH_SECRET_KEY to it.")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    # It appears under its name whole or not at all: another process, or a start after a power cut, never
+    # reads half a key. Who links first wins.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(f"k1:{secrets.token_urlsafe(32)}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_text(encoding="ascii").strip()
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"k1:{secrets.token_urlsafe(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -73,7 +73,14 @@ class Sealer:
 
     def check_value(self) -> str:
         """What a database remembers, to refuse another key at the next start."""
-        return hmac.new(_derive(self._roots[self._current], "check"), b"perch", hashlib.sha256).hexdigest()
+        return _check_value(self._roots[self._current])
+
+    def recognises(self, check_value: str) -> bool:
+        """Whether one of the keys, the older ones of a rotation too, made this check value."""
+        return any(
+            hmac.compare_digest(_check_value(root).encode(), check_value.encode())
+            for root in self._roots.values()
+        )
 
 
 def fingerprint(token: str) -> str:
@@ -87,6 +94,10 @@ def _pairs(secret_key: str) -> list[tuple[str, bytes]]:
         kid, separator, key = entry.partition(":")
         pairs.append((kid, key.encode()) if separator else (f"k{number}", entry.encode()))
     return pairs
+
+
+def _check_value(root: bytes) -> str:
+    return hmac.new(_derive(root, "check"), b"perch", hashlib.sha256).hexdigest()
 
 
 def _derive(root: bytes, purpose: str) -> bytes:

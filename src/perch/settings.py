@@ -1,6 +1,7 @@
 """Every setting of Perch: one frozen object, read once from the environment and ``.env``."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -17,6 +18,11 @@ SECRETS = (
     "secret_key", "x_client_secret", "x_api_secret", "x_access_token", "x_access_token_secret",
     "database_url", "smtp_url", "metrics_token", "llm_api_key",
 )  # fmt: skip
+
+
+_DATABASES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
+# A key's id stands before a dot in what it sealed, so it holds none itself.
+_KEY = re.compile(r"(?:(?P<kid>[A-Za-z0-9_-]+):)?(?P<key>[^:\s]+)")
 
 
 class WrongSetting(PerchError):
@@ -77,6 +83,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     host: str = "127.0.0.1"
@@ -103,18 +110,33 @@ class Settings(BaseSettings):
     @field_validator("public_url", "sandbox_url", "x_api_url", "x_authorize_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or parts.username
-            or parts.query
-            or parts.fragment
-        ):
+        if value and not _is_address(value):
             raise ValueError("must be an http or https address such as https://perch.example")
         return value.rstrip("/")
+
+    @field_validator("sandbox_url", "x_api_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        if urlsplit(value).path:
+            raise ValueError("must be an address without a path such as https://api.x.com")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(_DATABASES):
+            raise ValueError("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_a_list_of_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            found = [_KEY.fullmatch(part.strip()) for part in value.get_secret_value().split(",")]
+            kids = [match["kid"] for match in found if match]
+            if None in found or len(set(kids)) < len(kids):
+                raise ValueError("must be one long random key, or a list of kid:key with a kid for each")
+        return value
 
     @field_validator("x_callback_path")
     @classmethod
@@ -194,7 +216,21 @@ def _from_files() -> dict[str, Any]:
                 raise WrongSetting(
                     f"{variable} names {path}, which cannot be read: {error.strerror}."
                 ) from error
+            except UnicodeDecodeError:
+                raise WrongSetting(f"{variable} names {path}, which is not a text.") from None
+            if not found[name]:
+                raise WrongSetting(f"{variable} names {path}, which is empty.")
     return found
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_sound_port = parts.port != 0
+    except ValueError:
+        return False
+    is_bare = not (parts.username or parts.query or parts.fragment or re.search(r"\s", value))
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and has_sound_port and is_bare
 
 
 def _sentence(error: ValidationError) -> str:

@@ -142,12 +142,11 @@ async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncItera
 async def bring_up_to_date(perch: Perch) -> None:
     """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
     await migrate(perch.db, METADATA)
-    check = perch.sealer.check_value()
     async with perch.db.write() as session:
         known = await fact(session, _KEY_CHECK)
         if known is None:
-            await state_fact(session, _KEY_CHECK, check)
-        elif known != check:
+            await state_fact(session, _KEY_CHECK, perch.sealer.check_value())
+        elif not perch.sealer.recognises(known):
             raise WrongKey(
                 "PERCH_SECRET_KEY is not the key that sealed this database.",
                 fix="Put the old key back; if you never set one, it is in the data folder as secret.key.",

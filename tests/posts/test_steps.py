@@ -44,7 +44,7 @@ class Lane:
         claimed: bool = await self.commit(steps.claim, steps.Claim(self.held(post), self.now()))
         return claimed
 
-    async def arm(self, post: Post) -> int | None:
+    async def arm(self, post: Post) -> Any:
         async with self.writer.house.perch.db.read() as session:
             segment = await session.scalar(select(Segment).where(Segment.post_id == post.id))
         payload = b'{"text": "x"}'
@@ -54,8 +54,7 @@ class Lane:
             deadline_at=self.now() + LEASE,
             detail={"characters": 1, "links": 0, "media": 0, "price_micros": 1, "card": 1},
         )  # fmt: skip
-        armed: int | None = await self.commit(steps.arm, arming)
-        return armed
+        return await self.commit(steps.arm, arming)
 
     async def begin(self, post: Post, attempt_id: int) -> bool:
         beginning = steps.Beginning(self.held(post), attempt_id, self.now())
