@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -13,14 +13,19 @@ from perch.settings import LogFormat, Settings
 _SECRET_NAMES = re.compile(
     r"token|secret|authorization|password|cookie|verifier|^code$|api_key", re.IGNORECASE
 )
+_NAMES_INSIDE = (
+    "access_token|refresh_token|client_secret|oauth_token|oauth_token_secret|oauth_verifier|code_verifier"
+)
 _SECRET_SHAPES = re.compile(
-    r"perch_(?:gpt|pat)_\w+|Bearer\s+\S+|Basic\s+\S+|"
-    r"(?:code|state|access_token|refresh_token|oauth_token|oauth_verifier|code_verifier)=[^&\s\"']+"
+    r"perch_(?:gpt|pat)_[\w-]+|(?i:Bearer)\s+\S+|Basic\s+\S+|"
+    rf"(?:code|state|{_NAMES_INSIDE})=[^&\s\"']+|"
+    rf"(?:{_NAMES_INSIDE})[\"']\s*:\s*[\"'][^\"']*"
 )
 # Control and bidirectional characters could draw a second line, or reverse one, in somebody's terminal.
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_TRACEBACKS = {"exception", "stack"}
 
 
 def configure(settings: Settings) -> None:
@@ -58,19 +63,33 @@ def configure(settings: Settings) -> None:
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hide values by the name of their field and by their shape, and keep every event on one line."""
     for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "[hidden]"
-        elif isinstance(value, str):
-            event[name] = _UNPRINTABLE.sub(_escaped, _SECRET_SHAPES.sub("[hidden]", value))
+        if name in _TRACEBACKS and isinstance(value, str):
+            # A traceback on a terminal is the one thing that may have several lines.
+            event[name] = "\n".join(_printable(line) for line in value.split("\n"))
+        else:
+            event[name] = _told(name, value)
     return event
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return (
-        match[0].encode("ascii", "backslashreplace").decode()
-        if ord(match[0]) > 0x1F
-        else repr(match[0])[1:-1]
-    )
+def _told(name: str, value: Any) -> Any:
+    """A value as a log may show it, however deep it lies."""
+    if _SECRET_NAMES.search(name):
+        return "[hidden]"
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _printable(value)
+        case Mapping():
+            return {_printable(str(inner)): _told(str(inner), one) for inner, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_told("", one) for one in value]
+        case _:
+            return _printable(repr(value))
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], _SECRET_SHAPES.sub("[hidden]", text))
 
 
 def _renderer(plain: LogFormat) -> structlog.typing.Processor:
