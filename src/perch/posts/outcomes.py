@@ -1,6 +1,7 @@
 """What each outcome changes: a decision becomes one recording. Pure."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -74,6 +75,11 @@ def not_sent(post: Post, segment: Segment, attempt_id: int | None, now: datetime
         post=_back_in_line(segment, now, None, post.tries),
         happenings=(("not_sent", detail),),
     )
+
+
+def never_begun(post: Post, segment: Segment, attempt: Attempt, now: datetime) -> Recording:
+    """Found armed in a lane that nobody held. It may have begun since, and then this is not kept."""
+    return replace(not_sent(post, segment, attempt.id, now), attempt_was=AttemptState.ARMED)
 
 
 def stumbled(post: Post, now: datetime, pace: Pace) -> Recording:

@@ -8,11 +8,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from perch.accounts import lanes
 from perch.clock import Clock
@@ -74,6 +75,7 @@ class _Ready:
     segment: Segment
     line: Line
     operation: x_posts.CreatePost
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Publisher:
         except Exception:
             # A post that we stumble over must not hold up those behind it; what was sent is recovered.
             log.exception("publishing_stumbled", post=post.public_id)
-            await self._record(outcomes.stumbled(post, self.clock.now(), self.pace))
+            await self._record(held, outcomes.stumbled(post, self.clock.now(), self.pace))
 
     async def _publish(self, held: steps.Held, post: Post) -> None:
         """Every segment that is not out yet, each one a reply to the one before."""
@@ -159,6 +161,8 @@ class Publisher:
                 coming = await queries.first_waiting(session, post.id)
             if coming is None or not await self._publish_segment(held, post, *coming):
                 return
+            if self.is_stopping():
+                return  # the cards that are left go out after the next start
 
     async def _publish_segment(
         self, held: steps.Held, post: Post, segment: Segment, parent: str | None
@@ -176,13 +180,13 @@ class Publisher:
                 armed = await self._arm(ready)
                 reply = await self._send(ready, armed)
             except _TooOld:
-                await self._record(outcomes.not_sent(post, segment, _id(armed), self.clock.now()))
+                await self._record(held, outcomes.not_sent(post, segment, _id(armed), self.clock.now()))
                 return False
             except PerchError as error:
                 now = self.clock.now()
                 is_renewed = refused is not None
                 decision = decide(error, now=now, tries=post.tries, refreshed=is_renewed, pace=self.pace)
-                await self._record(outcomes.failed(post, segment, _id(armed), now, error, decision))
+                await self._record(held, outcomes.failed(post, segment, _id(armed), now, error, decision))
                 if not isinstance(decision, RefreshFirst) or line is None:
                     return False
                 refused = line.auth
@@ -199,10 +203,11 @@ class Publisher:
     ) -> _Ready:
         """Media that X holds: nothing the audience could see."""
         async with self.db.read() as session:
-            card = (await queries.cards(session, post.id))[segment.position]
+            cards = await queries.cards(session, post.id)
+        card = cards[segment.position]
         media_ids = await self.uploads.ensure(line, held.account_id, card) if card.media else ()
         operation = x_posts.CreatePost(text=segment.text, media_ids=media_ids, reply_to=parent)
-        return _Ready(held, post, segment, line, operation)
+        return _Ready(held, post, segment, line, operation, is_last=segment.position == len(cards) - 1)
 
     async def _arm(self, ready: _Ready) -> _Armed:
         payload = ready.operation.body()
@@ -236,26 +241,27 @@ class Publisher:
 
     async def _published(self, ready: _Ready, armed: _Armed, reply: Reply[XPost]) -> bool:
         """Whether another card follows."""
-        async with self.db.read() as session:
-            is_last = ready.segment.position == len(await queries.cards(session, ready.post.id)) - 1
-        now = self.clock.now()
-        await self._record(
-            outcomes.published(ready.post, ready.segment, armed.attempt_id, now, reply, is_last=is_last)
+        recording = outcomes.published(
+            ready.post, ready.segment, armed.attempt_id, self.clock.now(), reply, is_last=ready.is_last
         )
-        log.info("segment_published", post=ready.post.public_id, x_post_id=reply.result.id)
-        return not is_last
+        facts = {"post": ready.post.public_id, "x_post_id": reply.result.id}
+        if not await self._record(ready.held, recording):
+            # Somebody settled this card while X was answering: what they said stands, and nothing follows it.
+            log.error("published_after_it_was_settled", **facts)
+            return False
+        log.info("segment_published", **facts)
+        return not ready.is_last
 
-    async def _record(self, recording: steps.Recording) -> None:
+    async def _record(self, held: steps.Held, recording: steps.Recording) -> bool:
         """One durable commit of what happened; repeated while the lease lasts, since only we know it."""
+        recording = replace(recording, fence=held.fence)
         for wait in (0.05, 0.2, 1.0, 3.0):
             try:
-                await self.committer.commit(steps.record, recording)
+                return await self.committer.commit(steps.record, recording)
             except Exception:
                 log.exception("record_failed", post_id=recording.post_id)
                 await self.clock.sleep(wait)
-            else:
-                return
-        await self.committer.commit(steps.record, recording)
+        return await self.committer.commit(steps.record, recording)
 
     @asynccontextmanager
     async def _kept(self, account_id: int, fence: int) -> AsyncIterator[None]:
@@ -270,9 +276,13 @@ class Publisher:
     async def _renew(self, account_id: int, fence: int) -> None:
         while True:
             await self.clock.sleep(self.pace.lease / 3)
-            async with self.db.write() as session:
-                if not await lanes.renew_lane(session, self.clock, account_id, fence, self._lease):
-                    return
+            try:
+                async with self.db.write() as session:
+                    if not await lanes.renew_lane(session, self.clock, account_id, fence, self._lease):
+                        return
+            except SQLAlchemyError:
+                # A database that is away for a moment must not cost the lane: the next turn comes in time.
+                log.exception("lane_not_renewed", account_id=account_id)
 
 
 def _armed(ready: _Ready) -> dict[str, str | int | None]:

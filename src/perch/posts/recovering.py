@@ -35,8 +35,8 @@ class Recovery:
             return
         now = self.clock.now()
         if attempt.state == AttemptState.ARMED:
-            recording = outcomes.not_sent(post, segment, attempt.id, now)
+            recording = outcomes.never_begun(post, segment, attempt, now)
         else:
             recording = outcomes.lost_answer(post, segment, attempt, now)
-        await self.committer.commit(steps.record, recording)
-        log.warning("attempt_recovered", post=post.public_id, was=attempt.state)
+        if await self.committer.commit(steps.record, recording):
+            log.warning("attempt_recovered", post=post.public_id, was=attempt.state)

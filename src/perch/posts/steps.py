@@ -66,12 +66,18 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What came of a step: changes to attempt, segment and post, money, and lines of the story."""
+    """What came of a step: changes to attempt, segment and post, money, and lines of the story.
+
+    ``attempt_was`` names the one state in which the attempt may be settled so; None takes any open one.
+    ``fence`` is of the lane that speaks: what it says without an attempt counts while the post is its own.
+    """
 
     post_id: int
     at: datetime
     post: Mapping[str, object] = field(default_factory=dict)
+    fence: int | None = None
     attempt_id: int | None = None
+    attempt_was: AttemptState | None = None
     attempt: Mapping[str, object] = field(default_factory=dict)
     segment_id: int | None = None
     segment: Mapping[str, object] = field(default_factory=dict)
@@ -160,7 +166,7 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     """Whether each outcome was kept. A settled attempt and a post that has ended stay as they are."""
     standing = await _standing(session, recordings)
     kept = [recording for recording in recordings if standing.is_open(recording)]
-    moving = [recording for recording in kept if standing.posts.get(recording.post_id) not in _TERMINAL]
+    moving = [recording for recording in kept if not standing.has_ended(recording)]
     await _update(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt])
     await _update(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment])
     await _update(
@@ -208,24 +214,35 @@ def _attempt(arming: Arming, n: int) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    posts: Mapping[int, str]
+    states: Mapping[int, str]
+    fences: Mapping[int, int | None]
     attempts: Mapping[int, str]
 
+    def has_ended(self, recording: Recording) -> bool:
+        return self.states.get(recording.post_id) in _TERMINAL
+
     def is_open(self, recording: Recording) -> bool:
-        return recording.attempt_id is None or self.attempts.get(recording.attempt_id) in _UNDECIDED
+        if recording.attempt_id is None:
+            return recording.fence in (None, self.fences.get(recording.post_id))
+        state = self.attempts.get(recording.attempt_id)
+        return state in _UNDECIDED and recording.attempt_was in (None, state)
 
 
 async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
     posts = (
-        select(Post.id, Post.state).where(Post.id.in_({one.post_id for one in recordings})).with_for_update()
+        select(Post.id, Post.state, Post.fence)
+        .where(Post.id.in_({one.post_id for one in recordings}))
+        .with_for_update()
     )
     attempts = (
         select(Attempt.id, Attempt.state)
         .where(Attempt.id.in_({one.attempt_id for one in recordings if one.attempt_id is not None}))
         .with_for_update()
     )
+    found = (await session.execute(posts)).all()
     return _Standing(
-        dict((await session.execute(posts)).all()),
+        {post_id: state for post_id, state, _ in found},
+        {post_id: fence for post_id, _, fence in found},
         dict((await session.execute(attempts)).all()),
     )
 

@@ -1,0 +1,172 @@
+"""What two hands do to one post at the same moment, and what a database does that is away for a moment."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from perch.accounts import lanes
+from perch.accounts.models import XAccount
+from perch.clock import SystemClock
+from perch.posts import outcomes, steps
+from perch.posts.models import Attempt, AttemptState, PostState, Segment
+from perch.posts.publishing import Line
+
+LEASE = timedelta(seconds=60)
+
+
+async def lane_of(writer, worker):
+    perch = writer.house.perch
+    async with perch.db.write() as session:
+        await lanes.void_lanes(session)
+        return await lanes.take_lane(session, perch.clock, writer.person.account_id, worker, LEASE)
+
+
+async def claimed(writer, post, worker):
+    perch = writer.house.perch
+    held = steps.Held(post.id, post.account_id, post.version, await lane_of(writer, worker))
+    assert await perch.committer.commit(steps.claim, steps.Claim(held, perch.clock.now()))
+    return held
+
+
+async def armed(writer, post, held):
+    perch, now = writer.house.perch, writer.house.perch.clock.now()
+    async with perch.db.read() as session:
+        segment = await session.scalar(select(Segment).where(Segment.post_id == post.id))
+    arming = steps.Arming(
+        held=held, segment_id=segment.id, worker="a worker", payload=b"{}", payload_sha256="0", media_ids=(),
+        since_id="1", at=now, deadline_at=now,
+        detail={"characters": 1, "links": 0, "media": 0, "price_micros": 1, "card": 1},
+    )  # fmt: skip
+    attempt_id = await perch.committer.commit(steps.arm, arming)
+    async with perch.db.read() as session:
+        return segment, await session.get_one(Attempt, attempt_id)
+
+
+async def test_an_attempt_that_began_a_moment_ago_is_not_taken_for_unsent(ada):
+    perch, post = ada.house.perch, await ada.write("Quicker than the sweep")
+    held = await claimed(ada, post, "alive")
+    segment, attempt = await armed(ada, post, held)
+    assert await perch.committer.commit(steps.begin, steps.Beginning(held, attempt.id, perch.clock.now()))
+    # The sweep read the attempt while it was armed, and says so only now.
+    late = outcomes.never_begun(post, segment, attempt, perch.clock.now())
+    assert not await perch.committer.commit(steps.record, late)
+    assert [one.state for one in await ada.attempts(post)] == [AttemptState.SENDING]
+    assert (await ada.read(post)).post.state == PostState.PUBLISHING
+
+
+async def test_a_worker_that_lost_its_lane_says_nothing_more_about_the_post(ada):
+    perch, post = ada.house.perch, await ada.write("Mine now")
+    older = await claimed(ada, post, "overslept")
+    newer = await claimed(ada, post, "awake")
+    refused = steps.Recording(post.id, perch.clock.now(), {"state": PostState.REFUSED}, older.fence)
+    assert not await perch.committer.commit(steps.record, refused)
+    assert (await ada.read(post)).post.state == PostState.PUBLISHING
+    assert await perch.committer.commit(steps.record, replace(refused, fence=newer.fence))
+    assert (await ada.read(post)).post.state == PostState.REFUSED
+
+
+class Frail:
+    """A database that fails one read or write of its owner's choice."""
+
+    def __init__(self, db):
+        self.db = db
+        self.fails_read = self.fails_write = False
+
+    @asynccontextmanager
+    async def read(self):
+        self.stumble("fails_read")
+        async with self.db.read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self):
+        self.stumble("fails_write")
+        async with self.db.write() as session:
+            yield session
+
+    def stumble(self, what):
+        if getattr(self, what):
+            setattr(self, what, False)
+            raise OperationalError("a statement", None, Exception("away for a moment"))
+
+
+class Watched:
+    """The way to X, with something to do around each call."""
+
+    def __init__(self, lines, before=None, after=None):
+        self.lines, self.before, self.after = lines, before, after
+        self.client = None
+
+    async def open(self, account_id):
+        line = await self.lines.open(account_id)
+        self.client = line.client
+        if self.before is not None:
+            await self.before()
+        return Line(self, line.auth)
+
+    async def send(self, *args, **kwargs):
+        reply = await self.client.send(*args, **kwargs)
+        if self.after is not None:
+            self.after()
+        return reply
+
+
+async def test_nothing_stands_between_x_s_answer_and_writing_it_down(ada):
+    publisher, post = ada.house.perch.publisher, await ada.write("Answered")
+    frail = Frail(publisher.db)
+    lines = Watched(publisher.lines, after=lambda: setattr(frail, "fails_read", True))
+    with suppress(OperationalError):
+        await replace(publisher, db=frail, lines=lines).drain(str(post.account_id))
+    assert not frail.fails_read
+    assert [one.state for one in await ada.attempts(post)] == [AttemptState.OK]
+    assert (await ada.read(post)).post.state == PostState.PUBLISHED
+
+
+class Hurried(SystemClock):
+    """Its waits are over at once."""
+
+    async def sleep(self, seconds):
+        await asyncio.sleep(0.005)
+
+
+async def test_a_lane_is_renewed_again_after_a_database_was_away(ada):
+    publisher, post = ada.house.perch.publisher, await ada.write("Patient")
+    frail, fences = Frail(publisher.db), []
+
+    async def lane_until():
+        async with publisher.db.read() as session:
+            return await session.scalar(select(XAccount.lane_until).where(XAccount.id == post.account_id))
+
+    async def while_the_database_goes_away():
+        frail.fails_write = True
+        while frail.fails_write:
+            await asyncio.sleep(0.002)
+        before = await lane_until()
+        for _ in range(1000):
+            after = await lane_until()
+            if after > before:
+                fences.append(after)
+                return
+            await asyncio.sleep(0.002)
+
+    lines = Watched(publisher.lines, before=while_the_database_goes_away)
+    await replace(publisher, db=frail, lines=lines, clock=Hurried()).drain(str(post.account_id))
+    assert fences
+    assert (await ada.read(post)).post.state == PostState.PUBLISHED
+
+
+async def test_a_thread_stops_between_two_cards_when_perch_stops_and_goes_on_later(ada):
+    publisher, post = ada.house.perch.publisher, await ada.write("First", "Second", "Third")
+    sent = []
+    lines = Watched(publisher.lines, after=lambda: sent.append(1))
+    stopping = replace(publisher, lines=lines, is_stopping=lambda: bool(sent))
+    await stopping.drain(str(post.account_id))
+    assert len(await ada.house.ledger()) == 1
+    assert (await ada.read(post)).post.state == PostState.PUBLISHING
+    await publisher.drain(str(post.account_id))
+    assert len(await ada.house.ledger()) == 3
+    assert (await ada.read(post)).post.state == PostState.PUBLISHED
