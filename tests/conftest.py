@@ -408,11 +408,11 @@ class Instance:
             said: dict = await answer.json()  # type: ignore[type-arg]
             return said
 
-    async def login(self, username: str = "sandbox_ada") -> None:
+    async def login(self, username: str = "sandbox_ada", **settings: str) -> None:
         """Connect one of the sandbox's people with ``perch login``."""
         process = await asyncio.create_subprocess_exec(
             *_PERCH, "login", stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self.environment(),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self.environment(**settings),
             cwd=self.data.parent,
         )  # fmt: skip
         assert process.stderr is not None

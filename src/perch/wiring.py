@@ -23,6 +23,7 @@ from perch.db import Base, Database
 from perch.db.instance import fact, state_fact
 from perch.db.migrating import head, migrate, version
 from perch.errors import PerchError
+from perch.fetch.allowing import allowances
 from perch.jobs import Committer, Engine, Pace
 from perch.media import uploading
 from perch.media.storing import MediaStore
@@ -114,9 +115,10 @@ class Perch:
 
 @asynccontextmanager
 async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Perch]:
-    """Open database, store and clients. Nothing runs yet, and nothing was written."""
+    """Open database, store and clients. Nothing runs yet, and nothing was written. Raises WrongAllowance."""
     clock = clock or SystemClock()
     folder.prepare(settings.data_dir)
+    allowances(settings.fetch_allow)  # a wrong entry stops the start, not somebody's first picture
     pace = Pace().scaled(settings.pace)
     db = Database(settings.database)
     sealer = Sealer(_root_key(settings, db))

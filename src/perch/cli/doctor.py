@@ -10,7 +10,7 @@ from perch import folder, logs, wiring
 from perch.accounts.health import AccountView, Health
 from perch.cli.beside import every_account
 from perch.cli.output import say, say_json
-from perch.db.migrating import head, version
+from perch.db.migrating import DatabaseUnusable, head, version
 from perch.errors import PerchError
 from perch.jobs import waking
 from perch.settings import Settings
@@ -58,8 +58,9 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
         async with wiring.assemble(settings) as perch:
             yield _disk(settings)
             yield _worker(settings)
-            yield await _database(perch)
-            if await version(perch.db) == head():
+            database = await _database(perch)
+            yield database
+            if database.state == "ok":
                 async for check in _accounts(perch):
                     yield check
             async for check in _x(perch):
@@ -109,7 +110,10 @@ def _worker(settings: Settings) -> Check:
 
 
 async def _database(perch: Perch) -> Check:
-    at, wanted = await version(perch.db), head()
+    try:
+        at, wanted = await version(perch.db), head()
+    except DatabaseUnusable as error:
+        return Check("database", "broken", error.sentence, error.fix)
     if at == wanted:
         return Check("database", "ok", f"At version {at}.")
     if at is None:

@@ -1,6 +1,7 @@
 """The sandbox as a process: alone for ``perch sandbox``, as a child of ``perch up``."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ def run(settings: Settings, port: int | None, data: Path | None) -> None:
 async def child(perch: Perch) -> AsyncIterator[None]:
     """The sandbox beside Perch, with what it remembers in the data folder. Raises SandboxFailed."""
     settings, agreed = perch.settings, sandbox_app(perch)
+    _require_free_port(settings)
     secret = ["--client-secret", agreed.client_secret] if agreed and agreed.client_secret else []
     process = await asyncio.create_subprocess_exec(
         *_arguments(settings, settings.local_x_port), *secret,
@@ -65,14 +67,30 @@ def _callback_paths(settings: Settings) -> list[str]:
     return list(dict.fromkeys([settings.x_callback_path, *_CALLBACKS]))
 
 
+def _require_free_port(settings: Settings) -> None:
+    # Whoever else listens there would answer for the sandbox, and look like it.
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.local_x_port))
+            probe.listen()
+        except (OSError, OverflowError) as error:
+            raise _not_started(settings) from error
+
+
+def _not_started(settings: Settings) -> SandboxFailed:
+    return SandboxFailed(
+        f"The sandbox did not start on port {settings.local_x_port}.",
+        fix="Set PERCH_SANDBOX_PORT to a free port, or PERCH_SANDBOX=off.",
+    )
+
+
 async def _until_it_listens(process: asyncio.subprocess.Process, settings: Settings) -> None:
     waited = 0.0
     while waited < _STARTING_SECONDS:
         if process.returncode is not None:
-            raise SandboxFailed(
-                f"The sandbox did not start on port {settings.local_x_port}.",
-                fix="Set PERCH_SANDBOX_PORT to a free port, or PERCH_SANDBOX=off.",
-            )
+            raise _not_started(settings)
         try:
             _, writer = await asyncio.open_connection(settings.host, settings.local_x_port)
         except OSError:

@@ -23,6 +23,7 @@ from perch.wiring import Perch
 
 log = structlog.get_logger(__name__)
 _LONGEST_GOODBYE = 45
+_BACKLOG = 2048
 
 
 class PortTaken(PerchError):
@@ -84,6 +85,7 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)  # until somebody listens, the kernel lets a second Perch bind here too
     except OSError as error:
         listener.close()
         raise PortTaken(

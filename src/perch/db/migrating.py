@@ -1,5 +1,8 @@
 """Bringing a database to this version of the code, and refusing one that is newer."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -7,6 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 
 from perch.db.engine import Database
 from perch.errors import PerchError
@@ -20,8 +24,16 @@ class NewerDatabase(PerchError):
     code = "newer_database"
 
 
+class DatabaseUnusable(PerchError):
+    """The database does not answer, or does not let Perch in."""
+
+    code = "database_unusable"
+    status = 503
+
+
 async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -> None:
-    """Apply what is missing, in one transaction. Raises NewerDatabase."""
+    """Apply what is missing, in one transaction. Raises NewerDatabase and DatabaseUnusable."""
+    await version(database)  # a server that does not answer is told apart from a migration that fails
 
     def run(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
@@ -41,14 +53,29 @@ async def unmigrate(database: Database, metadata: MetaData, *, to: str) -> None:
 
 
 async def version(database: Database) -> str | None:
-    """The version a database is at, or None for an empty one."""
-    async with database.engine.connect() as connection:
-        return await connection.run_sync(_version)
+    """The version a database is at, or None for an empty one. Raises DatabaseUnusable."""
+    with _named(database):
+        async with database.engine.connect() as connection:
+            return await connection.run_sync(_version)
 
 
 def head() -> str | None:
     """The version this code wants; None while there are no migrations at all."""
     return ScriptDirectory.from_config(config_for(None, MetaData())).get_current_head()
+
+
+@contextmanager
+def _named(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        words = (str(cause) or type(cause).__name__).splitlines()[0]
+        where = database.url.render_as_string(hide_password=True)
+        raise DatabaseUnusable(
+            f"The database {where} cannot be used: {words}.",
+            fix="Check that it runs and that PERCH_DATABASE_URL is right; a broken file needs its backup.",
+        ) from error
 
 
 def _version(connection: Connection) -> str | None:
