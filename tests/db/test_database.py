@@ -156,3 +156,13 @@ def test_public_ids_do_not_repeat_and_hold_no_look_alikes():
     assert len(made) == 5_000
     assert all(len(one) == 16 for one in made)
     assert not set("".join(made)) & set("01ilo")
+
+
+async def test_an_error_does_not_quote_what_its_statement_was_given(db):
+    async with db.write() as session:
+        await session.execute(text("CREATE TABLE secret (word TEXT UNIQUE)"))
+        await session.execute(text("INSERT INTO secret VALUES (:word)"), {"word": "xyzzy-4711"})
+    with pytest.raises(IntegrityError) as failure:
+        async with db.write() as session:
+            await session.execute(text("INSERT INTO secret VALUES (:word)"), {"word": "xyzzy-4711"})
+    assert "xyzzy-4711" not in str(failure.value)

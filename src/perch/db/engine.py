@@ -19,7 +19,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else create_async_engine(url, pool_size=10)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _engine(url, pool_size=10)
         writing = self._engine.execution_options(perch_begin="IMMEDIATE")
         self._reads = async_sessionmaker(self._engine, expire_on_commit=False)
         self._writes = async_sessionmaker(writing, expire_on_commit=False)
@@ -46,11 +46,16 @@ class Database:
         await self._engine.dispose()
 
 
+def _engine(url: str, **options: Any) -> AsyncEngine:
+    # An error quotes what its statement was given: words and secrets of people that belong into no log.
+    return create_async_engine(url, hide_parameters=True, **options)
+
+
 def _sqlite_engine(url: str) -> AsyncEngine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url)
+    engine = _engine(url)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
