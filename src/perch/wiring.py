@@ -125,7 +125,7 @@ async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncItera
     clients = XClients(open_session(), deadline=pace.http)
     store = MediaStore(settings.data_dir / "media")
     committer = Committer(db.write)
-    engine = Engine(clock, pace.sweep)
+    engine = Engine(clock, pace.sweep, pace.hint_ahead)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
         lines=Lines(db, clock, sealer, clients), uploads=Uploads(db, clock, store),

@@ -97,6 +97,30 @@ async def test_a_hint_for_later_waits_for_its_moment(bench):
     assert time.monotonic() - begun > 0.35
 
 
+async def test_a_hint_for_a_far_day_is_left_to_the_sweeps(bench):
+    for day in range(1, 100):
+        await bench.engine.hint("listen", "far", bench.now() + timedelta(days=day))
+    await bench.engine.hint("listen", "near", bench.now() + timedelta(seconds=30))
+    assert sum(waiting.count for waiting in await queries_of(bench).queue_size()) == 1
+
+
+async def test_hints_that_were_followed_leave_nothing_behind(bench):
+    bench.start()
+    for number in range(50):
+        await bench.engine.hint("listen", str(number), bench.now())
+    await until(lambda: len(bench.heard) == 50)
+    for _ in range(100):
+        if not await queries_of(bench).queue_log() and not await queries_of(bench).queue_size():
+            break
+        await asyncio.sleep(0.02)
+    assert await queries_of(bench).queue_log() == []
+    assert await queries_of(bench).log_statistics(None) == []
+
+
+def queries_of(bench):
+    return bench.engine._hints
+
+
 async def test_a_handler_that_raises_is_logged_and_the_next_hint_is_followed(bench, caplog):
     async def fail(key: str) -> None:
         raise ValueError(key)

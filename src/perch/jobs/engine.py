@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from pgqueuer import Job, PgQueuer
+from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -26,10 +27,13 @@ _BATCH = 50
 class Engine:
     """The hints of one process and the loop that follows them."""
 
-    def __init__(self, clock: Clock, sweep_every: float) -> None:
+    def __init__(self, clock: Clock, sweep_every: float, hint_ahead: float = 60.0) -> None:
         self._clock = clock
         self._sweep_every = sweep_every
-        self._queue = PgQueuer.in_memory()
+        self._hint_ahead = timedelta(seconds=hint_ahead)
+        driver = InMemoryDriver()
+        self._hints = InMemoryQueries(driver)
+        self._queue = PgQueuer(driver, queries=self._hints)
         self._sweeps: list[Sweep] = []
         self._running: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
@@ -58,9 +62,11 @@ class Engine:
             self._later(self.hint(entrypoint, key, at))
 
     async def hint(self, entrypoint: str, key: str, at: datetime) -> None:
-        """Queue a hint now."""
+        """Queue a hint now; one for a far instant is left to the sweeps: a full calendar is rows only."""
         wait = max(timedelta(), at - self._clock.now())
-        await self._queue.qm.queries.enqueue(entrypoint, key.encode(), execute_after=wait)
+        if wait > self._hint_ahead:
+            return
+        await self._hints.enqueue(entrypoint, key.encode(), execute_after=wait)
 
     def ask_for_sweep(self) -> None:
         """Somebody outside wrote rows: look now instead of at the next turn."""
@@ -70,7 +76,11 @@ class Engine:
         """Follow hints and sweep until ``stop``; returns when the running handlers have ended."""
         sweeping = asyncio.create_task(self._sweep_forever())
         try:
-            await self._queue.run(dequeue_timeout=timedelta(seconds=30), batch_size=_BATCH)
+            await self._queue.run(
+                dequeue_timeout=timedelta(seconds=30),
+                batch_size=_BATCH,
+                log_aggregation_interval=timedelta(),
+            )
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
@@ -89,6 +99,8 @@ class Engine:
                 await sweep()
             except Exception:
                 log.exception("sweep_failed")
+        # PgQueuer keeps a line for every step of every hint; our rows tell the story, and memory is finite.
+        await self._hints.clear_queue_log()
         self.beat_at = self._clock.now()
 
     async def _sweep_forever(self) -> None:
