@@ -35,8 +35,8 @@ async def write(session: AsyncSession, rows: Sequence[int | None]) -> list[str]:
     return [f"wrote {n}" for n in rows]
 
 
-async def twice(session: AsyncSession, rows: Sequence[int]) -> list[int]:
-    return [2 * n for n in rows]
+async def shout(session: AsyncSession, rows: Sequence[str]) -> list[str]:
+    return [row.upper() for row in rows]
 
 
 async def kept(db: Database) -> list[int]:
@@ -73,9 +73,9 @@ async def test_what_comes_while_a_batch_runs_goes_into_the_next(db, commits):
 async def test_different_steps_share_a_transaction_too(db, commits):
     committer = Committer(db.write)
     outcomes = await asyncio.gather(
-        committer.commit(write, 1), committer.commit(twice, 21), committer.commit(write, 2)
+        committer.commit(write, 1), committer.commit(shout, "two"), committer.commit(write, 2)
     )
-    assert outcomes == ["wrote 1", 42, "wrote 2"]
+    assert list(outcomes) == ["wrote 1", "TWO", "wrote 2"]
     assert len(commits) == 1
 
 

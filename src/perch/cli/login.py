@@ -5,6 +5,7 @@ import sys
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from perch import wiring
 from perch.accounts import callbacks, connecting
 from perch.accounts.apps import app_for_sign_in
 from perch.accounts.health import AccountView
@@ -27,6 +28,7 @@ class NothingPasted(PerchError):
 async def run(settings: Settings, *, on_sandbox: bool, as_json: bool) -> None:
     """Print where to go, then connect by the address that is pasted, or see that a running Perch did."""
     async with open_perch(settings) as perch:
+        await wiring.prepare_apps(perch)  # the app may be younger than the last start of Perch
         kind = AppKind.SANDBOX if on_sandbox else None
         begun_at = perch.clock.now()
         async with perch.db.write() as session:
