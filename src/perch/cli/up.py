@@ -19,6 +19,7 @@ from perch.errors import PerchError
 from perch.jobs import waking
 from perch.settings import Settings
 from perch.web.app import create_app
+from perch.web.connections import HurriedProtocol
 from perch.wiring import Perch
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ async def run(settings: Settings) -> None:
     logs.configure(settings)
     folder.prepare(settings.data_dir)
     async with AsyncExitStack() as stack:
-        if settings.database_url is None:
+        if settings.is_sqlite:
             lock = folder.lock(settings.data_dir, f"process {os.getpid()} at {settings.origin}")
             stack.callback(lock.release)
         listener = listen(settings)
@@ -98,7 +99,7 @@ def listen(settings: Settings) -> socket.socket:
 
 async def _serve(perch: Perch, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        create_app(perch), http="httptools", lifespan="off", log_config=None, access_log=False,
+        create_app(perch), http=HurriedProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=5, forwarded_allow_ips="127.0.0.1",
     )  # fmt: skip
     server = _Server(config)
