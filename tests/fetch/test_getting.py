@@ -338,3 +338,9 @@ async def test_a_cut_answer_is_a_failure(serve: Serve, tmp_path: Path) -> None:
 async def test_nobody_listening_is_a_failure(names: Any) -> None:
     with pytest.raises(FetchFailed):
         await get("http://127.0.0.3:1/", allow=("127.0.0.3",), max_bytes=9)
+
+
+@pytest.mark.parametrize("host", ["...", "a..b", "..", ".a", "ff..", "12..34"])
+async def test_a_name_with_an_empty_part_is_refused(host: str) -> None:
+    with pytest.raises(FetchRefused, match="names no host"):
+        await get(f"http://{host}/", max_bytes=5)

@@ -32,7 +32,7 @@ PORTS = frozenset({80, 443})
 _CHUNK = 256 * 1024
 _CONNECT_SECONDS = 10
 # A DNS name as it goes on the wire (RFC 1123, plus the underscore that is in use), or an IPv6 literal.
-_HOST = re.compile(r"(?=.{1,254}$)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f:.]{2,45}")
+_HOST = re.compile(r"(?=.{1,254}$)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|(?=.*:)[0-9a-f:.]{2,45}")
 
 
 @dataclass(frozen=True, slots=True)
