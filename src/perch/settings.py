@@ -196,6 +196,11 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'perch.db'}"
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file, which one process dispatches from: the owner of the data folder."""
+        return self.database.startswith("sqlite")
+
 
 def load(**overrides: Any) -> Settings:
     """Read the settings. Raises WrongSetting with the setting's name in the sentence."""

@@ -59,7 +59,7 @@ async def choose_account(perch: Perch, name: str | None) -> tuple[int, AccountVi
 
 async def dispatch(perch: Perch, account_id: int) -> None:
     """Let the running Perch send what is due; where none runs on this folder, send it from here."""
-    if perch.settings.database_url is not None or waking.poke(perch.settings.data_dir / folder.WAKE_FILE):
+    if not perch.settings.is_sqlite or waking.poke(perch.settings.data_dir / folder.WAKE_FILE):
         return
     try:
         lock = folder.lock(perch.settings.data_dir, f"process {os.getpid()}, posting")
