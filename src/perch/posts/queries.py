@@ -179,6 +179,16 @@ async def recent(
     return [Listed(post, account, app, first, counted[post.id]) for post, account, app, first in rows]
 
 
+async def waiting(session: AsyncSession, workspace_id: int) -> dict[int, int]:
+    """How many posts of each account are not settled yet, however many there are."""
+    counted = await session.execute(
+        select(Post.account_id, func.count())
+        .where(Post.workspace_id == workspace_id, Post.state.in_(OPEN_STATES))
+        .group_by(Post.account_id)
+    )
+    return dict(counted.all())
+
+
 async def _counted(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, int]:
     counts = dict.fromkeys(post_ids, 0)
     for post_id in await session.scalars(select(Segment.post_id).where(Segment.post_id.in_(post_ids))):

@@ -95,9 +95,8 @@ async def ask(public_id: str, request: Request, perch: Composition, who: Signed,
     require(who.role, Action.CONNECT)
     account = await _held(perch, who, public_id)
     async with perch.db.read() as session:
-        listed = await posts.recent(session, who.workspace_id)
-    waiting = sum(1 for one in listed if one.account.id == account.id and one.post.state in posts.OPEN_STATES)
-    view = DisconnectView(faces.of_view(account, perch.settings), _waiting(waiting))
+        waiting = await posts.waiting(session, who.workspace_id)
+    view = DisconnectView(faces.of_view(account, perch.settings), _waiting(waiting.get(account.id, 0)))
     return page(request, "disconnect.html", frame, view)
 
 

@@ -1,6 +1,6 @@
 """The queue: what went out and what will, by day. Strangers find the way in here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -115,7 +115,8 @@ async def show(
         held = await accounts.accounts_of(session, who.workspace_id, now)
         below = await _below(session, who, before)
         listed = await queries.recent(session, who.workspace_id, limit=_ON_A_PAGE + 1, before=below)
-    return page(request, "queue.html", frame, _view(who, held, listed, now))
+        waiting = await queries.waiting(session, who.workspace_id)
+    return page(request, "queue.html", frame, _view(who, held, listed, waiting, now))
 
 
 async def _below(session: AsyncSession, who: Visitor, before: str) -> int | None:
@@ -134,13 +135,19 @@ def _welcome(request: Request, perch: Perch, frame: Frame) -> Response:
     return page(request, "welcome.html", frame, view)
 
 
-def _view(who: Visitor, held: Sequence[AccountView], listed: Sequence[Listed], now: datetime) -> QueueView:
+def _view(
+    who: Visitor,
+    held: Sequence[AccountView],
+    listed: Sequence[Listed],
+    waiting: Mapping[int, int],
+    now: datetime,
+) -> QueueView:
     clock = wall(held[0].zone if held else None, now)
     shown = listed[:_ON_A_PAGE]
     return QueueView(
         can_write=may(who.role, Action.PUBLISH),
         has_accounts=any(account.is_connected for account in held),
-        notices=_notices(held, listed),
+        notices=_notices(held, waiting),
         zone=clock.name,
         days=_days(shown, clock, now),
         older_href=f"/?before={shown[-1].post.public_id}" if len(listed) > len(shown) else "",
@@ -171,11 +178,10 @@ def _when(listed: Listed) -> datetime:
     return listed.post.due_at or listed.post.created_at
 
 
-def _notices(held: Sequence[AccountView], listed: Sequence[Listed]) -> tuple[Notice, ...]:
-    waiting = [one.account.id for one in listed if one.post.paused_reason]
+def _notices(held: Sequence[AccountView], waiting: Mapping[int, int]) -> tuple[Notice, ...]:
     return tuple(
         Notice(
-            f"@{account.username} needs a new sign-in{_at_risk(waiting.count(account.id))}.",
+            f"@{account.username} needs a new sign-in{_at_risk(waiting.get(account.id, 0))}.",
             "Open Accounts and sign in again; what waits goes out after that.",
         )
         for account in held
