@@ -27,7 +27,7 @@ from perch.fetch.allowing import allowances
 from perch.jobs import Committer, Engine, Pace
 from perch.media import uploading
 from perch.media.storing import MediaStore
-from perch.posts import handlers, queries
+from perch.posts import changing, handlers, queries
 from perch.posts.publishing import Line, Publisher
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
@@ -122,7 +122,7 @@ async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncItera
     pace = Pace().scaled(settings.pace)
     db = Database(settings.database)
     sealer = Sealer(_root_key(settings, db))
-    clients = XClients(open_session(), deadline=pace.http)
+    clients = XClients(open_session(), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
     committer = Committer(db.write)
     engine = Engine(clock, pace.sweep, pace.hint_ahead)
@@ -164,9 +164,10 @@ async def require_current(perch: Perch) -> None:
 
 
 async def prepare_apps(perch: Perch) -> None:
-    """The rows of the configured X apps, and which posts wait because their X is not there."""
+    """The rows of the configured X apps; posts that waited for one of them go on."""
     async with perch.db.write() as session:
         await apps.ensure_apps(session, perch.clock, perch.sealer, perch.settings, sandbox_app(perch))
+        await changing.resume_apps(session, apps.kinds(perch.settings))
 
 
 async def take_over(perch: Perch) -> None:

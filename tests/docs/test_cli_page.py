@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import typer
@@ -16,17 +17,19 @@ _ELSEWHERE = {"--help"}
 
 
 def _options() -> dict[str, set[str]]:
-    """Each command's options in every spelling."""
+    """Each command's options in every spelling; a group of commands has those of all of them."""
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return {
-        name: {
-            spelling
-            for parameter in command.params
-            if parameter.param_type_name == "option"
-            for spelling in (*parameter.opts, *parameter.secondary_opts)
-        }
-        for name, command in commands.items()
+    return {name: _spellings(command) for name, command in commands.items()}
+
+
+def _spellings(command: Any) -> set[str]:
+    own = {
+        spelling
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
     }
+    return own.union(*(_spellings(part) for part in getattr(command, "commands", {}).values()))
 
 
 OPTIONS = _options()

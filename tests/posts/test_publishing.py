@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
+from perch import wiring
 from perch.accounts.models import XApp
 from perch.posts import receipts
 from perch.posts.drafting import Author, Draft, DraftSegment
@@ -190,3 +192,20 @@ async def test_one_hundred_posts_of_twenty_people_go_out_once_each_with_their_ow
 async def unfinished(house):
     async with house.perch.db.read() as session:
         return await session.scalar(select(func.count()).where(Post.state != PostState.PUBLISHED))
+
+
+async def test_an_account_whose_x_app_was_taken_away_stays_silent_until_it_is_back(build_house):
+    house = await build_house()
+    ada = await house.connect()
+    live_only = house.perch.settings.model_copy(update={"sandbox": "off"})
+    async with wiring.assemble(live_only) as without:
+        post = await write(replace(house, perch=without), ada, "Not now")
+        await without.publisher.drain(str(ada.account_id))
+    waiting = await read(house, ada, post)
+    assert (waiting.post.state, waiting.post.paused_reason) == (PostState.SCHEDULED, "app")
+    assert "the sandbox, which does not run" in waiting.post.why
+    assert await house.ledger() == []
+    await wiring.prepare_apps(house.perch)
+    await house.perch.publisher.drain(str(ada.account_id))
+    assert (await read(house, ada, post)).post.state == PostState.PUBLISHED
+    assert len(await house.ledger()) == 1

@@ -1,12 +1,13 @@
 """Clients of X, one per server, over one pool of connections."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
 
-from perch.accounts.models import XApp
+from perch.accounts.errors import AppAbsent
+from perch.accounts.models import AppKind, XApp
 from perch.x.client import XClient
 
 T = TypeVar("T")
@@ -16,15 +17,26 @@ class XClients:
     """Gives each app the client of its own server; that client can name no other host.
 
     ``session`` comes from ``perch.x.client.open_session``; ``deadline`` bounds each call in seconds.
+    ``kinds`` are the X's that are set up now: an account whose app was taken away stays silent.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, *, deadline: float = 30.0) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        deadline: float = 30.0,
+        kinds: Collection[AppKind] = tuple(AppKind),
+    ) -> None:
         self._session = session
+        self._kinds = frozenset(kinds)
         self._clients: dict[str, XClient] = {}
         self._unfinished: set[asyncio.Task[Any]] = set()
         self.deadline = deadline
 
     def for_app(self, app: XApp) -> XClient:
+        """The client of the app's server. Raises AppAbsent when no such app is set up any more."""
+        if app.kind not in self._kinds:
+            raise AppAbsent(AppKind(app.kind))
         return self.at(app.api_url)
 
     def at(self, api_url: str) -> XClient:

@@ -70,11 +70,10 @@ def _in_order(sealer: Sealer, grant: Grant, account: XAccount, app: XApp) -> lis
 
 
 async def _revoke(clients: XClients, app: XApp, account: XAccount, revocations: list[RevokeToken]) -> bool:
-    client = clients.for_app(app)
     confirmed = 0
     for revocation in revocations:
         try:
-            await client.send(revocation, deadline=clients.deadline)
+            await clients.for_app(app).send(revocation, deadline=clients.deadline)
         except XError as error:
             log.warning("token_not_revoked", account=account.public_id, error=error.code)
         else:

@@ -15,15 +15,17 @@ PerchError
  │   ├─ DifferentAccount  reconnected, but as somebody else on X
  │   └─ AccountTaken      the X account belongs to another workspace
  └─ perch.x.errors.XError
+     ├─ AppAbsent         an ``AppMisconfigured``: the settings no longer name the account's X
      ├─ XUnavailable      an ``Unavailable``: X's login service gives no usable answer; later
      ├─ AppBroken         an ``AppMisconfigured``: the operator's credentials, never the account's fault
      └─ ReconnectNeeded   a ``GrantLost``: only a new consent helps
 
-The last three are kinds of X's own errors, so whoever decides what follows from those decides these too.
+The last four are kinds of X's own errors, so whoever decides what follows from those decides these too.
 """
 
 from collections.abc import Iterable
 
+from perch.accounts.models import AppKind
 from perch.errors import PerchError
 from perch.x.errors import AppMisconfigured, GrantLost, Unavailable, XError
 
@@ -191,6 +193,28 @@ class AppBroken(AppMisconfigured):
             fix="The operator compares client id, client secret and callback address with console.x.com.",
             problem=error.problem,
         )
+
+
+class AppAbsent(AppMisconfigured):
+    """The account was connected through an X app that the settings do not name any more."""
+
+    code = "x_app_absent"
+
+    def __init__(self, kind: AppKind) -> None:
+        what, fix = _ABSENT[kind]
+        super().__init__(f"This account belongs to {what}, so nothing was sent.", fix=fix)
+
+
+_ABSENT = {
+    AppKind.LIVE: (
+        "an X app that is no longer configured",
+        "Set PERCH_X_CLIENT_ID again and restart Perch; the post then goes out.",
+    ),
+    AppKind.SANDBOX: (
+        "the sandbox, which does not run",
+        "Set PERCH_SANDBOX=on and restart Perch; the post then goes out.",
+    ),
+}
 
 
 class ReconnectNeeded(GrantLost):

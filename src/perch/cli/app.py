@@ -112,3 +112,43 @@ def weigh(
     from perch.cli.weighing import run
 
     raise typer.Exit(run(load(), text, as_json=as_json))
+
+
+keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys", epilog="Example: perch keys create laptop --scope posts:read")
+
+
+@keys.command("create", epilog="Example: perch keys create laptop --scope posts:read --scope publish:direct")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="posts:read, drafts:write or publish:direct; repeatable.")
+    ] = None,
+    account: Account = None,
+    days: Annotated[int, typer.Option(help="How long it lives.")] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key and show it, once. Without --scope it may only read."""
+    from perch.cli.keys import create
+
+    scopes = tuple(scope or ("posts:read",))
+    asyncio.run(create(load(), name, scopes, account, days, as_json=as_json))
+
+
+@keys.command("list", epilog="Example: perch keys list --json")
+def list_keys(as_json: AsJson = False) -> None:
+    """List the keys and the tokens of custom GPTs."""
+    from perch.cli.keys import show
+
+    asyncio.run(show(load(), as_json=as_json))
+
+
+@keys.command("revoke", epilog="Example: perch keys revoke zaqgzrhr4562v8j2")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="The key's id, from perch keys list.")],
+    as_json: AsJson = False,
+) -> None:
+    """End a key or a custom GPT's token at once."""
+    from perch.cli.keys import revoke
+
+    asyncio.run(revoke(load(), key, as_json=as_json))

@@ -1,12 +1,14 @@
 """The sandbox as a process: alone for ``perch sandbox``, as a child of ``perch up``."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
@@ -25,11 +27,11 @@ class SandboxFailed(PerchError):
     code = "sandbox_failed"
 
 
-def run(settings: Settings, port: int | None, data: Path | None) -> None:
-    """Run it in the foreground until a signal."""
+def run(settings: Settings, port: int | None, data: Path | None) -> NoReturn:
+    """Become it: signals then reach nobody else."""
     extra = ["--data", str(data)] if data else []
     arguments = _arguments(settings, port or settings.local_x_port)
-    raise SystemExit(subprocess.call([*arguments, *extra]))  # noqa: S603 - our own interpreter and arguments
+    os.execv(sys.executable, [*arguments, *extra])  # noqa: S606 - our own interpreter and arguments
 
 
 @asynccontextmanager

@@ -5,14 +5,18 @@ import sys
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from perch import wiring
 from perch.accounts import callbacks, connecting
 from perch.accounts.apps import app_for_sign_in
+from perch.accounts.connecting import Requester
 from perch.accounts.health import AccountView
-from perch.accounts.models import AppKind, LoginFace
+from perch.accounts.models import AppKind, LoginFace, XApp
 from perch.cli.beside import every_account, open_perch
 from perch.cli.output import say, say_json
 from perch.errors import PerchError
+from perch.people.queries import owner_from
 from perch.settings import Settings
 from perch.wiring import Perch
 
@@ -36,6 +40,7 @@ async def run(settings: Settings, *, on_sandbox: bool, as_json: bool) -> None:
             begun = await connecting.begin(
                 session, perch.clock, perch.sealer, app,
                 face=LoginFace.TERMINAL, redirect_uri=settings.callback_url,
+                requester=await _owner(session, app),
             )  # fmt: skip
         _explain(begun.authorize_url)
         ways = (_by_paste(perch), _by_browser(perch, begun_at))
@@ -45,6 +50,12 @@ async def run(settings: Settings, *, on_sandbox: bool, as_json: bool) -> None:
         say_json({**connected, "missing_scopes": list(account.missing_scopes)})
     else:
         say(f"@{account.username} is connected.", *account.warnings)
+
+
+async def _owner(session: AsyncSession, app: XApp) -> Requester | None:
+    """Whoever is at the keyboard acts as the owner; before there is one, the first sign-in makes one."""
+    owner = await owner_from(session, app.kind)
+    return Requester(owner.person_id, owner.workspace_id) if owner else None
 
 
 def _explain(authorize_url: str) -> None:

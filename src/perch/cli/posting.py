@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from perch.budget.prices import Price
 from perch.cli.beside import choose_account, dispatch, open_perch
 from perch.cli.output import say, say_json
 from perch.errors import PerchError
@@ -113,14 +114,14 @@ def _when(at: str | None, now: datetime) -> datetime:
 
 
 def _report(checked: Checked, *, as_json: bool) -> int:
-    price = sum((quote.total.usd for quote in checked.quotes), start=checked.quotes[0].total.usd * 0)
+    price = Price(checked.price_micros)
     broken = any(finding.severity is Severity.ERROR for finding in checked.findings)
     if as_json:
         said = [{"rule": one.rule, "sentence": one.sentence, "fix": one.fix} for one in checked.findings]
-        say_json({"would_post": not broken, "price_usd": str(price), "findings": said})
+        say_json({"would_post": not broken, "price_usd": str(price.usd), "findings": said})
     else:
         say(
-            f"Would post for ${price}. Nothing was sent."
+            f"Would post for {price.show()}. Nothing was sent."
             if not broken
             else "X would refuse it. Nothing was sent."
         )

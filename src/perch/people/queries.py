@@ -7,7 +7,16 @@ from datetime import datetime
 from sqlalchemy import Row, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.people.models import ApiToken, Identity, Invitation, Membership, Person, WebSession, Workspace
+from perch.people.models import (
+    ApiToken,
+    Identity,
+    Invitation,
+    Membership,
+    Person,
+    Role,
+    WebSession,
+    Workspace,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +201,14 @@ async def workspace_invited_to(session: AsyncSession, invitation_id: int) -> int
 async def workspace_ids(session: AsyncSession) -> Sequence[int]:
     """Every workspace of this Perch, the oldest first; for the operator at the command line."""
     return (await session.scalars(select(Workspace.id).order_by(Workspace.id))).all()
+
+
+async def owner_from(session: AsyncSession, app_kind: str) -> Membership | None:
+    """The first owner who signs in through this kind of app; for the operator at the command line."""
+    return await session.scalar(
+        select(Membership)
+        .join(Identity, Identity.person_id == Membership.person_id)
+        .where(Identity.app_kind == app_kind, Membership.role == Role.OWNER)
+        .order_by(Membership.id)
+        .limit(1)
+    )

@@ -1,13 +1,13 @@
 """What a person may do to a post after it was accepted: cancel it, resume it, settle an unknown outcome."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.accounts.models import XAccount
+from perch.accounts.models import AppKind, XAccount, XApp
 from perch.budget.models import Spend
 from perch.clock import Clock
 from perch.jobs import Engine
@@ -70,6 +70,16 @@ async def resume_account(
     )
     engine.wake(session, DRAIN, str(account_id), clock.now())
     return len(resumed.all())
+
+
+async def resume_apps(session: AsyncSession, kinds: Collection[AppKind]) -> None:
+    """After a start with these X apps set up: posts that waited for theirs go on with the next sweep."""
+    theirs = select(XAccount.id).join(XApp, XApp.id == XAccount.app_id).where(XApp.kind.in_(kinds))
+    await session.execute(
+        update(Post)
+        .where(Post.paused_reason == PauseReason.APP, Post.account_id.in_(theirs))
+        .values(paused_reason=None, try_at=None)
+    )
 
 
 async def found(
