@@ -13,6 +13,8 @@ LONG_POST_LIMIT = 25_000
 ALT_TEXT_LIMIT = 1000
 MOST_PICTURES = 4
 LONGEST_THREAD = 100
+LONGEST_READ = 50_000
+"""Characters. Twice what any post may have; counting a megabyte of links would keep everybody waiting."""
 # PostgreSQL keeps no U+0000 and UTF-8 no half of a character, whatever X would say to them.
 _NOT_KEPT = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -48,6 +50,14 @@ def _card(card: Card, position: int, long_posts: bool) -> Iterator[Finding]:
 
 
 def _text(text: str, position: int, limit: int) -> Iterator[Finding]:
+    if len(text) > LONGEST_READ:
+        yield _error(
+            "X006",
+            f"The text has {len(text)} characters, far over X's limit of {limit}.",
+            "Cut it or make it a thread.",
+            position,
+        )
+        return
     weight = weigh(text, limit=limit)
     if weight.weighted_length > limit:
         over = weight.weighted_length - limit

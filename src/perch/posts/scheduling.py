@@ -46,7 +46,10 @@ async def check(session: AsyncSession, clock: Clock, draft: Draft, plan: str) ->
     today = clock.now().date()
     quotes = tuple(
         quote(
-            card.text, at=today, plan=plan, described_media=sum(1 for media in card.media if media.alt_text)
+            card.text[: rules.LONGEST_READ],
+            at=today,
+            plan=plan,
+            described_media=sum(1 for media in card.media if media.alt_text),
         )
         for card in draft.segments
     )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from perch.people import sessions
 from perch.people.errors import NotSignedIn
 from perch.people.sessions import Visitor
+from perch.web import forms
 from perch.web.cookies import Jar, value_of
 from perch.web.crossing import SAFE_METHODS
 from perch.web.errors import Forged
@@ -82,7 +83,7 @@ async def _shown(request: Request) -> str:
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):
         return ""
-    shown = (await request.form()).get(CSRF_FIELD, "")
+    shown = (await forms.sent(request)).get(CSRF_FIELD, "")
     return "" if isinstance(shown, UploadFile) else shown
 
 

@@ -4,18 +4,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from perch.web.errors import Unreadable
 
 # PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair.
 _UNKEEPABLE = re.compile(r"[\x00\ud800-\udfff]")
+_MOST_FIELDS = 64  # four times what the largest of our forms has
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The first value of each field, files apart from texts."""
+    """The last value of each field, files apart from texts."""
 
     texts: Mapping[str, str]
     files: Mapping[str, UploadFile]
@@ -30,9 +32,20 @@ class Form:
         return found if found is not None and found.filename else None
 
 
+async def sent(request: Request) -> FormData:
+    """The fields as they came. Raises Unreadable for a form in another encoding than browsers send ours in.
+
+    Some of Python's encodings end in an error, others in half characters that no database keeps.
+    """
+    _, options = parse_options_header(request.headers.get("content-type"))
+    if options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+        raise Unreadable("This form is not written in UTF-8.", fix="Send it as UTF-8.")
+    return await request.form(max_files=_MOST_FIELDS, max_fields=_MOST_FIELDS)
+
+
 async def read(request: Request) -> Form:
     """The request's form."""
-    fields = await request.form()
+    fields = await sent(request)
     texts = {name: value for name, value in fields.items() if isinstance(value, str)}
     files = {name: value for name, value in fields.items() if isinstance(value, UploadFile)}
     return Form(texts, files)

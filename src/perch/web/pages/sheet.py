@@ -8,7 +8,7 @@ from perch.media.models import Asset
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.findings import Finding, Severity
 from perch.posts.receipts import Receipt
-from perch.posts.rules import LONG_POST_LIMIT, POST_LIMIT
+from perch.posts.rules import LONG_POST_LIMIT, LONGEST_READ, POST_LIMIT
 from perch.posts.scheduling import Checked
 from perch.text import weigh
 from perch.web.forms import Form
@@ -156,7 +156,7 @@ def view_of(
         slots=tuple(_slot(index, place, assets) for index, place in enumerate(sheet.placed)),
         meter=_meter(checked),
         findings=() if sheet.is_blank else tuple(_remark(finding) for finding in checked.findings),
-        pieces=pieces(checked.draft.segments[0].text),
+        pieces=pieces(checked.draft.segments[0].text[:LONGEST_READ]),
         media=shown(
             (asset, media.alt_text)
             for asset, media in zip(checked.assets[0], checked.draft.segments[0].media, strict=True)
@@ -182,7 +182,8 @@ def _slot(index: int, place: Placed, assets: Mapping[str, Asset]) -> Slot:
 
 def _meter(checked: Checked) -> Meter:
     limit = POST_LIMIT if checked.account.subscription_type in {None, "None"} else LONG_POST_LIMIT
-    weight = weigh(checked.draft.segments[0].text, limit=limit).weighted_length
+    text = checked.draft.segments[0].text
+    weight = len(text) if len(text) > LONGEST_READ else weigh(text, limit=limit).weighted_length
     total = checked.quotes[0].total
     return Meter(
         weight=weight,
