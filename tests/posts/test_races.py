@@ -4,15 +4,17 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from perch.accounts import lanes
+from perch.accounts.disconnecting import disconnect
 from perch.accounts.models import XAccount
 from perch.clock import SystemClock
 from perch.posts import outcomes, steps
-from perch.posts.models import Attempt, AttemptState, PostState, Segment
+from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.publishing import Line
 
 LEASE = timedelta(seconds=60)
@@ -99,14 +101,14 @@ class Watched:
 
     def __init__(self, lines, before=None, after=None):
         self.lines, self.before, self.after = lines, before, after
-        self.client = None
+        self.client: Any = None
 
     async def open(self, account_id):
         line = await self.lines.open(account_id)
         self.client = line.client
         if self.before is not None:
             await self.before()
-        return Line(self, line.auth)
+        return Line(self, line.auth)  # type: ignore[arg-type]
 
     async def send(self, *args, **kwargs):
         reply = await self.client.send(*args, **kwargs)
@@ -170,3 +172,16 @@ async def test_a_thread_stops_between_two_cards_when_perch_stops_and_goes_on_lat
     await publisher.drain(str(post.account_id))
     assert len(await ada.house.ledger()) == 3
     assert (await ada.read(post)).post.state == PostState.PUBLISHED
+
+
+async def test_what_came_due_for_a_disconnected_account_while_perch_was_away_says_why_it_waits(working, ada):
+    perch, post = ada.house.perch, await ada.write("Left behind", due_in=3600)
+    await disconnect(
+        perch.db.write, perch.clock, perch.sealer, perch.clients, post.workspace_id, "@sandbox_ada"
+    )
+    async with perch.db.write() as session:
+        due_at = perch.clock.now() - timedelta(minutes=1)
+        await session.execute(update(Post).where(Post.id == post.id).values(due_at=due_at))
+    receipt = await ada.settled(post, until=lambda post: post.paused_reason)
+    assert receipt.post.state == PostState.SCHEDULED
+    assert "disconnected" in (receipt.post.why or "")

@@ -74,9 +74,8 @@ async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
     """Accounts that have something to send and whose lane is free."""
     free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
     ready = _ready(now).subquery()
-    statement = select(XAccount.id).where(
-        free, XAccount.id.in_(select(ready.c.account_id)), XAccount.disconnected_at.is_(None)
-    )
+    # A disconnected account's too: trying is what pauses its posts with a reason that people can read.
+    statement = select(XAccount.id).where(free, XAccount.id.in_(select(ready.c.account_id)))
     return (await session.scalars(statement)).all()
 
 
