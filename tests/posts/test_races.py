@@ -13,7 +13,7 @@ from perch.accounts import lanes
 from perch.accounts.disconnecting import disconnect
 from perch.accounts.models import XAccount
 from perch.clock import SystemClock
-from perch.posts import outcomes, steps
+from perch.posts import changing, outcomes, steps
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.publishing import Line
 
@@ -185,3 +185,22 @@ async def test_what_came_due_for_a_disconnected_account_while_perch_was_away_say
     receipt = await ada.settled(post, until=lambda post: post.paused_reason)
     assert receipt.post.state == PostState.SCHEDULED
     assert "disconnected" in (receipt.post.why or "")
+
+
+async def test_a_button_works_also_when_the_page_s_post_was_read_before_it_came_into_question(ada):
+    perch, post = ada.house.perch, await ada.write("In question")
+    held = await claimed(ada, post, "alive")
+    segment, attempt = await armed(ada, post, held)
+    async with perch.db.write() as session:
+        read_before = await session.get_one(Post, post.id)
+        # Another process writes this down between our read and our lock.
+        lost = outcomes.lost_answer(post, segment, attempt, perch.clock.now())
+        for table, key, values in (
+            (Post, post.id, lost.post),
+            (Segment, segment.id, lost.segment),
+            (Attempt, attempt.id, lost.attempt),
+        ):
+            statement = update(table).where(table.id == key).values(**values)
+            await session.execute(statement, execution_options={"synchronize_session": False})
+        await changing.send_again(session, perch.clock, perch.engine, read_before, "Olga")
+    assert (await ada.read(post)).post.state == PostState.PUBLISHING

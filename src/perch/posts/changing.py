@@ -119,7 +119,11 @@ async def drop(session: AsyncSession, clock: Clock, post: Post, name: str) -> No
 async def _unknown(session: AsyncSession, post: Post) -> tuple[Segment, Attempt]:
     # The row is taken first, so that two people who press two buttons do not both win.
     taken = await session.scalar(
-        select(Post).where(Post.id == post.id, Post.state == PostState.NEEDS_YOU).with_for_update()
+        select(Post)
+        .where(Post.id == post.id, Post.state == PostState.NEEDS_YOU)
+        .with_for_update()
+        # What was read before may be older than the lock, and a change to the same value is no change.
+        .execution_options(populate_existing=True)
     )
     if taken is None:
         raise TooLate("This post is settled already.", fix="Look at its receipt.")
