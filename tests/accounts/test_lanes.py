@@ -13,7 +13,7 @@ LEASE = timedelta(seconds=40)
 
 @pytest.fixture
 async def account(desk: Any) -> int:
-    return (await desk.sign_in()).account_id  # type: ignore[no-any-return]
+    return (await desk.sign_in()).account_id
 
 
 async def _take(desk: Any, account: int, worker: str = "one") -> int | None:

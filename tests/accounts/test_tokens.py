@@ -42,7 +42,7 @@ def _refreshes(desk: Any) -> int:
 
 
 async def _works(desk: Any, ready: Any) -> bool:
-    return (await ready.client.send(Me(), ready.bearer)).result.id == ready.x_user_id  # type: ignore[no-any-return]
+    return (await ready.client.send(Me(), ready.bearer)).result.id == ready.x_user_id
 
 
 async def test_a_fresh_token_is_used_without_asking_x(desk: Any, ada: Any) -> None:

@@ -148,7 +148,7 @@ def film(tmp_path: Path) -> MakePicture:
             pictures.width, pictures.height, pictures.pix_fmt = *size, "yuv420p"  # type: ignore[union-attr]
             voice = video.add_stream("aac", rate=44100) if sound else None
             for number in range(int(seconds * rate)):
-                frame = av.VideoFrame.from_image(Image.new("RGB", size, (number * 20 % 256, 60, 60)))  # type: ignore[no-untyped-call]
+                frame = av.VideoFrame.from_image(Image.new("RGB", size, (number * 20 % 256, 60, 60)))
                 video.mux(pictures.encode(frame))  # type: ignore[union-attr]
             video.mux(pictures.encode(None))  # type: ignore[union-attr]
             if voice is not None:

@@ -203,7 +203,7 @@ async def test_an_account_whose_x_app_was_taken_away_stays_silent_until_it_is_ba
         await without.publisher.drain(str(ada.account_id))
     waiting = await read(house, ada, post)
     assert (waiting.post.state, waiting.post.paused_reason) == (PostState.SCHEDULED, "app")
-    assert "the sandbox, which does not run" in waiting.post.why
+    assert "the sandbox, which does not run" in str(waiting.post.why)
     assert await house.ledger() == []
     await wiring.prepare_apps(house.perch)
     await house.perch.publisher.drain(str(ada.account_id))
