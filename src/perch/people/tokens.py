@@ -29,11 +29,12 @@ class Scope(StrEnum):
     PUBLISH_DIRECT = "publish:direct"
 
 
-_NEEDED = {
+NEEDED = {
     Scope.POSTS_READ: Action.VIEW,
     Scope.DRAFTS_WRITE: Action.WRITE,
     Scope.PUBLISH_DIRECT: Action.PUBLISH,
 }
+"""What a person's role must reach for each scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Caller:
 
     def allows(self, scope: Scope) -> bool:
         """Whether the token carries this scope and its person's role still reaches that far."""
-        return scope in self.scopes and may(self.role, _NEEDED[scope])
+        return scope in self.scopes and may(self.role, NEEDED[scope])
 
     def require(self, scope: Scope) -> None:
         """Raise NotAllowed unless ``allows``."""

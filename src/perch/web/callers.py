@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from perch.errors import PerchError
 from perch.people import tokens
 from perch.people.errors import NotAllowed, NotSignedIn
-from perch.people.roles import Action, require
+from perch.people.roles import require
 from perch.people.sessions import Visitor
 from perch.people.tokens import Caller, Scope
 from perch.posts.drafting import Author
@@ -19,12 +19,6 @@ from perch.web.deps import CSRF_HEADER, composition, visitor_or_none
 from perch.web.errors import Forged
 from perch.web.limiting import TooMany
 from perch.wiring import Perch
-
-_ACTIONS = {
-    Scope.POSTS_READ: Action.VIEW,
-    Scope.DRAFTS_WRITE: Action.WRITE,
-    Scope.PUBLISH_DIRECT: Action.PUBLISH,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class Asker:
     def require(self, scope: Scope) -> None:
         """Raises NotAllowed. Who may publish may write drafts too."""
         if isinstance(self.by, Visitor):
-            require(self.by.role, _ACTIONS[scope])
+            require(self.by.role, tokens.NEEDED[scope])
         elif not (scope is Scope.DRAFTS_WRITE and self.by.allows(Scope.PUBLISH_DIRECT)):
             self.by.require(scope)
 
