@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from perch.settings import SECRETS, LogFormat, Plan, SandboxMode, Settings, SignIn, WrongSetting, load
+from perch.settings import (
+    SECRETS,
+    LogFormat,
+    Plan,
+    SandboxMode,
+    Settings,
+    SignIn,
+    WrongSetting,
+    load,
+    unknown,
+)
 
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
@@ -95,6 +105,25 @@ def test_each_secret_comes_from_a_file_of_its_own(name, tmp_path, monkeypatch):
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv(f"PERCH_{name.upper()}_FILE", str(tmp_path / "secret"))
     assert plain(getattr(load(), name)) == read
+
+
+def test_a_secret_s_file_may_be_named_in_dotenv(tmp_path):
+    (tmp_path / "secret").write_text("k7:from-a-file\n")
+    (tmp_path / ".env").write_text(f"PERCH_SECRET_KEY_FILE={tmp_path / 'secret'}\n")
+    assert plain(load().secret_key) == "k7:from-a-file"
+
+
+def test_a_slip_in_a_setting_s_name_is_found_wherever_it_is_written(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("PERCH_XCLIENT_ID=an-id\nPERCH_PORT=5050\nOTHER=1\n")
+    monkeypatch.setenv("PERCH_BUDGET_A_MONTH", "20")
+    monkeypatch.setenv("PERCH_SECRET_KEY_FILE", "/run/secrets/perch")
+    assert unknown() == ("PERCH_BUDGET_A_MONTH", "PERCH_XCLIENT_ID")
+
+
+def test_a_dotenv_that_is_no_text_is_named(tmp_path):
+    (tmp_path / ".env").write_bytes(b"PERCH_PORT=\xff\xfe")
+    with pytest.raises(WrongSetting, match=r"\.env"):
+        load()
 
 
 def test_the_environment_wins_over_dotenv(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from perch.errors import PerchError
 
@@ -210,11 +210,32 @@ def load(**overrides: Any) -> Settings:
         raise WrongSetting(_sentence(error)) from error
 
 
+def unknown() -> tuple[str, ...]:
+    """Names that look like settings and are none: slips of the hand, and settings of another version."""
+    fields = set(Settings.model_fields)
+    known = {f"PERCH_{name.upper()}" for name in fields}
+    known |= {f"PERCH_{name.upper()}_FILE" for name in fields.intersection(SECRETS)}
+    return tuple(sorted(name for name in _said() if name.startswith("PERCH_") and name not in known))
+
+
+def _said() -> dict[str, str]:
+    """What ``.env`` and the environment say, by names in capitals; the environment has the last word."""
+    try:
+        written = DotEnvSettingsSource(Settings).env_vars
+    except UnicodeDecodeError:
+        raise WrongSetting(
+            "The file .env is not a text in UTF-8, so no PERCH_ setting can be read."
+        ) from None
+    said = (*written.items(), *os.environ.items())
+    return {name.upper(): value for name, value in said if value}
+
+
 def _from_files() -> dict[str, Any]:
     found: dict[str, Any] = {}
+    said = _said()
     for name in SECRETS:
         variable = f"PERCH_{name.upper()}_FILE"
-        if path := os.environ.get(variable):
+        if path := said.get(variable):
             try:
                 found[name] = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:

@@ -13,7 +13,7 @@ from perch.cli.output import say, say_json
 from perch.db.migrating import DatabaseUnusable, head, version
 from perch.errors import PerchError
 from perch.jobs import waking
-from perch.settings import Settings
+from perch.settings import Settings, unknown
 from perch.wiring import Perch
 from perch.x.errors import Unreachable, XError
 from perch.x.users import Me
@@ -54,6 +54,10 @@ _MARKS = {"ok": "●", "warning": "!", "broken": "✕"}
 async def _checks(settings: Settings) -> AsyncIterator[Check]:
     yield _mode(settings)
     yield _callback(settings)
+    for name in unknown():
+        yield Check(
+            "settings", "warning", f"{name} is no setting of this Perch.", "Correct it, or remove it."
+        )
     try:
         async with wiring.assemble(settings) as perch:
             yield _disk(settings)

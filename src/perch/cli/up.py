@@ -17,7 +17,7 @@ from perch.cli import local_x
 from perch.cli.output import say
 from perch.errors import PerchError
 from perch.jobs import waking
-from perch.settings import Settings
+from perch.settings import Settings, unknown
 from perch.web.app import create_app
 from perch.web.connections import HurriedProtocol
 from perch.wiring import Perch
@@ -137,5 +137,6 @@ def greet(settings: Settings) -> None:
         say(f"The sandbox, a local X, is at {settings.local_x_url}")
     if not settings.is_live:
         say("No X app is configured, so nothing here reaches X. Open Perch and press “Sign in with X”.")
+    say(*(f"{name} is set, but is no setting of this Perch: it does nothing." for name in unknown()))
     say("Ctrl-C stops it.")
     sys.stdout.flush()
