@@ -24,6 +24,12 @@ def test_a_folder_that_cannot_be_made_is_named_with_its_setting(tmp_path):
         assert str(path) in refused.value.sentence
 
 
+def test_a_folder_in_which_nothing_can_be_written_is_named_with_its_setting(tmp_path):
+    (tmp_path / folder.LOCK_FILE).mkdir()
+    with pytest.raises(folder.FolderUnusable, match="PERCH_DATA_DIR"):
+        folder.lock(tmp_path, "process 17")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
     tmp_path.chmod(0o500)

@@ -54,6 +54,7 @@ BAD = [
     ("secret_key", "k1:one-long-key,k1:another-long-key"),
     ("x_api_url", "api.x.com"), ("x_api_url", "https://api.x.com/2"), ("x_authorize_url", "x.com/i"),
     ("x_callback_path", "auth/x"), ("x_callback_path", "//evil.example"),
+    ("x_callback_path", "/{anything}"), ("x_callback_path", "/auth/x?a=b"), ("x_callback_path", "/"),
     ("x_plan", "free"), ("sandbox", "perhaps"), ("sandbox_port", "http"), ("sandbox_port", "70000"),
     ("sandbox_url", "127.0.0.1:5001"), ("sandbox_url", "http://127.0.0.1:5001/x"),
     ("pace", "0"), ("pace", "2"), ("pace", "fast"), ("pace", "nan"),

@@ -52,7 +52,13 @@ def prepare(folder: Path) -> None:
 
 def lock(folder: Path, owner: str) -> FolderLock:
     """Own the folder. ``owner`` is what the next one is told. Raises FolderTaken and names the holder."""
-    handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:  # a read-only disk lets root pass every question about rights
+        raise FolderUnusable(
+            f"PERCH_DATA_DIR is {folder}, where nothing can be written: {error.strerror}.",
+            fix="Choose another folder.",
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -25,6 +25,8 @@ from perch.wiring import Perch
 log = structlog.get_logger(__name__)
 _LONGEST_GOODBYE = 45
 _BACKLOG = 2048
+_KEPT_ALIVE = 130
+"""Seconds. Caddy keeps its connections for two minutes: it must not send a post into one that just closed."""
 
 
 class PortTaken(PerchError):
@@ -100,7 +102,7 @@ def listen(settings: Settings) -> socket.socket:
 async def _serve(perch: Perch, listener: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(perch), http=HurriedProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=5, forwarded_allow_ips="127.0.0.1",
+        server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=_KEPT_ALIVE, forwarded_allow_ips="127.0.0.1",
     )  # fmt: skip
     server = _Server(config)
     loop = asyncio.get_running_loop()
