@@ -131,7 +131,7 @@ async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncItera
         lines=Lines(db, clock, sealer, clients), uploads=Uploads(db, clock, store),
         worker=f"{socket.gethostname()}/{os.getpid()}", is_stopping=lambda: engine.is_stopping,
     )  # fmt: skip
-    recovery = Recovery(db, clock, committer)
+    recovery = Recovery(db, clock, committer, publisher.is_draining)
     handlers.register(engine, publisher, recovery, handlers.Sweep(db, clock, engine, pace))
     try:
         yield Perch(settings, clock, pace, db, sealer, clients, store, committer, engine, publisher)

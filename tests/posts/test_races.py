@@ -16,6 +16,7 @@ from perch.clock import SystemClock
 from perch.posts import changing, outcomes, steps
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.publishing import Line
+from perch.posts.recovering import Recovery
 
 LEASE = timedelta(seconds=60)
 
@@ -204,3 +205,26 @@ async def test_a_button_works_also_when_the_page_s_post_was_read_before_it_came_
             await session.execute(statement, execution_options={"synchronize_session": False})
         await changing.send_again(session, perch.clock, perch.engine, read_before, "Olga")
     assert (await ada.read(post)).post.state == PostState.PUBLISHING
+
+
+async def test_a_lease_that_ran_out_under_work_that_goes_on_brings_nothing_into_question(ada):
+    perch, post = ada.house.perch, await ada.write("Slept through the night")
+    publisher, seen = perch.publisher, []
+
+    async def wakes_up_with_a_lease_of_yesterday(is_ours):
+        async with perch.db.write() as session:
+            await lanes.void_lanes(session)
+        await Recovery(perch.db, perch.clock, perch.committer, is_ours).sweep()
+        seen.extend([one.state for one in await ada.attempts(post)])
+
+    class Slept(Watched):
+        async def send(self, *args, **kwargs):
+            reply = await self.client.send(*args, **kwargs)
+            await wakes_up_with_a_lease_of_yesterday(sleeper.is_draining)
+            return reply
+
+    sleeper = replace(publisher, lines=Slept(publisher.lines))
+    await sleeper.drain(str(post.account_id))
+    assert seen == [AttemptState.SENDING]
+    assert [line.kind for line in (await ada.read(post)).lines].count("unknown") == 0
+    assert (await ada.read(post)).post.state == PostState.PUBLISHED

@@ -115,6 +115,10 @@ class Publisher:
             if self.is_stopping() or await self._next_due(account_id) is None:
                 return
 
+    def is_draining(self, account_id: int) -> bool:
+        """Whether this process is at work in the account's lane."""
+        return account_id in self._draining
+
     async def _drain_lane(self, account_id: int) -> bool:
         """False when another process holds the lane."""
         async with self.db.write() as session:
