@@ -48,11 +48,13 @@ def test_another_key_opens_nothing(key):
         Sealer(key).open(sealed, PLACE)
 
 
-@given(st.data())
-def test_no_byte_can_be_changed(data):
+@given(st.integers(0, 10_000), st.integers(1, 10))
+def test_no_byte_can_be_changed(number, step):
     sealed = Sealer(OLD).seal("a token", PLACE)
-    place = data.draw(st.integers(len("k1."), len(sealed) - 3))
-    other = data.draw(st.sampled_from("ABCxyz019-_").filter(lambda letter: letter != sealed[place]))
+    first, last = len("k1."), len(sealed) - 3
+    place = first + number % (last - first + 1)
+    letters = "ABCxyz019-_"
+    other = letters[(letters.find(sealed[place]) + step) % len(letters)]
     with pytest.raises(SealBroken):
         Sealer(OLD).open(sealed[:place] + other + sealed[place + 1 :], PLACE)
 

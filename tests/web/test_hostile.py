@@ -57,9 +57,10 @@ async def test_a_form_that_says_it_is_utf_8_is_read(olga: Any) -> None:
 @pytest.mark.parametrize("piece", ["http://a.com ", "t.co ", "a.", "@a ", "#a ", "$A ", "漢", "\u0301"])
 async def test_a_text_of_any_length_is_answered_soon_and_kept(olga: Any, piece: str) -> None:
     text = (piece * 110_000)[:110_000]
-    began = time.monotonic()
+    began = time.process_time()
     answer = await olga.post("/compose", {"text": text, "do": "post", "compose_key": "k"})
-    assert time.monotonic() - began < 2
+    # Processor time, which a busy machine does not stretch: a text that took quadratic work took minutes.
+    assert time.process_time() - began < 4
     assert answer.status == 422
     kept = html.unescape(answer.text.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
     assert kept.strip() == text.strip()
