@@ -47,7 +47,8 @@ BAD = [
     ("public_url", "perch.example"), ("public_url", "ftp://perch.example"), ("public_url", "https://"),
     ("public_url", "https://user@perch.example"), ("public_url", "https://perch.example?x=1"),
     ("public_url", "https://perch.example:99999"), ("public_url", "https://perch.example:port"),
-    ("public_url", "https://[::1"), ("public_url", "https://perch .example"),
+    ("public_url", "https://[::1"), ("public_url", "https://perch.example/below"),
+    ("database_url", "postgresql+asyncpg://u:p@db:port/x"), ("public_url", "https://perch .example"),
     ("database_url", "not an address"), ("database_url", "mysql://db/perch"),
     ("database_url", "postgresql://db/perch"), ("database_url", "sqlite:///perch.db"),
     ("secret_key", ","), ("secret_key", "k1:"), ("secret_key", "a.b:long-random-key"), ("secret_key", ":key"),
@@ -225,3 +226,17 @@ def test_the_sandbox_runs_by_itself_when_no_x_app_is_set(sandbox, client_id, run
 def test_settings_cannot_be_changed_once_read():
     with pytest.raises(ValueError, match="frozen"):
         load().port = 1
+
+
+@pytest.mark.parametrize(
+    ("said", "origin"),
+    [
+        ("HTTPS://Perch.Example", "https://perch.example"),
+        ("https://perch.example:443/", "https://perch.example"),
+        ("http://perch.example:80", "http://perch.example"),
+        ("http://perch.example:443", "http://perch.example:443"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+    ],
+)
+def test_the_public_address_reads_as_in_a_browser_s_origin_header(said: str, origin: str) -> None:
+    assert load(public_url=said).origin == origin

@@ -114,9 +114,9 @@ class Settings(BaseSettings):
     def _is_an_address(cls, value: str) -> str:
         if value and not _is_address(value):
             raise ValueError("must be an http or https address such as https://perch.example")
-        return value.rstrip("/")
+        return _plain(value)
 
-    @field_validator("sandbox_url", "x_api_url")
+    @field_validator("public_url", "sandbox_url", "x_api_url")
     @classmethod
     def _is_an_origin(cls, value: str) -> str:
         if urlsplit(value).path:
@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     def _is_a_database(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(_DATABASES):
             raise ValueError("must begin with postgresql+asyncpg:// or sqlite+aiosqlite:///")
+        if value and not _has_sound_port(value.get_secret_value()):
+            raise ValueError("must have a number after the colon that follows the host")
         return value
 
     @field_validator("secret_key")
@@ -252,13 +254,25 @@ def _from_files() -> dict[str, Any]:
 
 
 def _is_address(value: str) -> bool:
+    if not _has_sound_port(value):
+        return False
+    parts = urlsplit(value)
+    is_bare = not (parts.username or parts.query or parts.fragment or re.search(r"\s", value))
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_bare
+
+
+def _has_sound_port(value: str) -> bool:
     try:
-        parts = urlsplit(value)
-        has_sound_port = parts.port != 0
+        return urlsplit(value).port != 0
     except ValueError:
         return False
-    is_bare = not (parts.username or parts.query or parts.fragment or re.search(r"\s", value))
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and has_sound_port and is_bare
+
+
+def _plain(address: str) -> str:
+    """As browsers write it in an Origin header: they compare letter by letter (RFC 6454 section 6.2)."""
+    parts = urlsplit(address.rstrip("/"))
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts._replace(netloc=parts.netloc.lower().removesuffix(default)).geturl()
 
 
 def _sentence(error: ValidationError) -> str:

@@ -74,9 +74,9 @@ async def test_a_taken_port_ends_with_a_sentence_that_names_it(launch: Launch) -
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 async def test_it_ends_with_the_process_that_started_it() -> None:
     script = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-m', 'perch.sandbox', '--port', '0', '--with-parent'],"
-        " stdout=subprocess.PIPE)\n"
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'perch.sandbox', '--port', '0',"
+        " '--with-parent', str(os.getpid())], stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
@@ -89,6 +89,13 @@ async def test_it_ends_with_the_process_that_started_it() -> None:
     await parent.wait()
     gone, _ = await asyncio.to_thread(psutil.wait_procs, [child], 10)
     assert gone
+
+
+async def test_it_ends_at_once_when_that_process_is_gone_already(launch: Launch) -> None:
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await ended.wait()
+    process = await launch("--port", "0", "--with-parent", str(ended.pid))
+    assert await asyncio.wait_for(process.wait(), 20) == 0
 
 
 async def test_it_imports_nothing_else_of_perch() -> None:

@@ -42,7 +42,7 @@ async def child(perch: Perch) -> AsyncIterator[None]:
     secret = ["--client-secret", agreed.client_secret] if agreed and agreed.client_secret else []
     process = await asyncio.create_subprocess_exec(
         *_arguments(settings, settings.local_x_port), *secret,
-        "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent",
+        "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent", str(os.getpid()),
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:

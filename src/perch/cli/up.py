@@ -102,7 +102,8 @@ def listen(settings: Settings) -> socket.socket:
 async def _serve(perch: Perch, listener: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(perch), http=HurriedProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=_KEPT_ALIVE, forwarded_allow_ips="127.0.0.1",
+        server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=_KEPT_ALIVE,
+        forwarded_allow_ips="127.0.0.1",
     )  # fmt: skip
     server = _Server(config)
     loop = asyncio.get_running_loop()

@@ -34,7 +34,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--client-secret", default=DEFAULT.client_secret)
     parser.add_argument("--reveal", action="store_true", help="let /_sandbox/secrets list the live tokens")
     parser.add_argument(
-        "--with-parent", action="store_true", help="end when the process that started it ends"
+        "--with-parent", type=int, metavar="PID", help="end when the process that started it, PID, ends"
     )
     parser.add_argument("--quiet", action="store_true", help="do not say where it listens")
     return parser
@@ -55,9 +55,8 @@ def config_of(given: argparse.Namespace, port: int) -> SandboxConfig:
     )
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Ask Linux for SIGTERM when the parent dies; a parent that is already gone ends this at once."""
-    parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
@@ -67,8 +66,8 @@ def end_with_parent() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to end; returns 1 when the port is taken."""
     given = arguments().parse_args(argv)
-    if given.with_parent:
-        end_with_parent()
+    if given.with_parent is not None:
+        end_with_parent(given.with_parent)
     try:
         sock = listen(given.host, given.port)
     except OSError as error:
