@@ -95,3 +95,10 @@ def test_two_folders_have_two_keys(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     assert folder.secret_key(tmp_path / "a") != folder.secret_key(tmp_path / "b")
+
+
+def test_a_key_that_was_overwritten_is_not_read(tmp_path):
+    (tmp_path / folder.KEY_FILE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(folder.FolderUnusable, match="cannot be read as a key") as refused:
+        folder.secret_key(tmp_path)
+    assert refused.value.fix

@@ -11,6 +11,7 @@ from perch.errors import PerchError
 KEY_FILE = "secret.key"
 LOCK_FILE = "perch.lock"
 WAKE_FILE = "wake.sock"
+_KEY_BACK = "Put the key back, or set PERCH_SECRET_KEY to it."
 
 
 class FolderTaken(PerchError):
@@ -78,9 +79,12 @@ def secret_key(folder: Path) -> str:
     path = folder / KEY_FILE
     if not path.exists():
         _make_key(path)
-    key = path.read_text(encoding="ascii").strip()
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderUnusable(f"{path} cannot be read as a key.", fix=_KEY_BACK) from error
     if not key:
-        raise FolderUnusable(f"{path} is empty.", fix="Put the key back, or set PERCH_SECRET_KEY to it.")
+        raise FolderUnusable(f"{path} is empty.", fix=_KEY_BACK)
     return key
 
 
