@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 PARTS = '--B\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
 
@@ -64,3 +65,18 @@ async def test_a_text_of_any_length_is_answered_soon_and_kept(olga: Any, piece: 
     assert answer.status == 422
     kept = html.unescape(answer.text.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
     assert kept.strip() == text.strip()
+
+
+async def test_a_full_disk_loses_no_text(site: Any, olga: Any) -> None:
+    @event.listens_for(site.perch.db.engine.sync_engine, "begin")
+    def _no_page_more(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # what is there may stay
+
+    for number in range(50):
+        text = f"Keep me {number} " + "x" * 250
+        answer = await olga.post("/compose", {"text": text, "do": "post", "compose_key": f"key {number}"})
+        if answer.status != 303:
+            break
+    assert answer.status == 503
+    assert text in answer.text
+    assert "nothing was done" in answer.text

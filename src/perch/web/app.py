@@ -1,6 +1,8 @@
 """The web application: middlewares from the outside in, then the faces."""
 
+import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +21,8 @@ from perch.web.templating import Templates
 from perch.web.unforeseen import CatchUnforeseen
 from perch.wiring import Perch
 
+log = structlog.get_logger(__name__)
+
 
 def create_app(perch: Perch) -> FastAPI:
     """Everything that answers on ``settings.origin``. The worker is not part of it."""
@@ -35,6 +39,7 @@ def create_app(perch: Perch) -> FastAPI:
     app.add_middleware(AccessLog, clock=perch.clock)
     app.exception_handler(PerchError)(_refused)
     app.exception_handler(HTTPException)(_not_routed)
+    app.exception_handler(OperationalError)(_no_database)
     app.mount("/static", built.app(), name="static")
     app.get("/healthz")(_healthz)
     app.get("/readyz")(_readyz)
@@ -46,6 +51,11 @@ def create_app(perch: Perch) -> FastAPI:
 
 async def _refused(request: Request, error: PerchError) -> Response:
     return errors.answer(request, error)
+
+
+async def _no_database(request: Request, _error: OperationalError) -> Response:
+    log.exception("database_refused", method=request.method, path=request.url.path)
+    return errors.answer(request, errors.NoDatabase())
 
 
 async def _not_routed(request: Request, error: HTTPException) -> Response:

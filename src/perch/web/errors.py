@@ -60,6 +60,19 @@ class WrongMethod(PerchError):
     status = 405
 
 
+class NoDatabase(PerchError):
+    """The database takes nothing just now: its disk is full, or it is being restarted."""
+
+    code = "database_unavailable"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Perch cannot write to its database just now, so nothing was done.",
+            fix="Try again in a minute; if it lasts, the operator looks for a full disk and at the log.",
+        )
+
+
 class Unforeseen(PerchError):
     """A mistake of ours."""
 

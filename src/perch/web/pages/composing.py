@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import structlog
 from fastapi import APIRouter
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,6 +25,7 @@ from perch.posts.repeats import Key
 from perch.posts.scheduling import Checked
 from perch.web import forms
 from perch.web.deps import Composition, Framed, Signed
+from perch.web.errors import NoDatabase
 from perch.web.forms import Form
 from perch.web.frame import Frame
 from perch.web.pages import faces, library, sheet
@@ -31,6 +34,7 @@ from perch.web.pages.sheet import Placed, Problem, Sheet
 from perch.web.rendering import page
 from perch.wiring import Perch
 
+log = structlog.get_logger(__name__)
 router = APIRouter()
 _KEY_HOLDS = timedelta(days=1)
 
@@ -83,6 +87,9 @@ async def post_now(request: Request, perch: Composition, who: Signed, frame: Fra
         return await _answer(request, perch, who, frame, replace(sent, key=_new_key()), error=_SENT_BEFORE)
     except PerchError as error:
         return await _answer(request, perch, who, frame, sent, error=error)
+    except OperationalError:
+        log.exception("database_refused", method=request.method, path=request.url.path)
+        return await _answer(request, perch, who, frame, sent, error=NoDatabase())
     return await _answer(request, perch, who, frame, sent)
 
 
