@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from perch.accounts.models import XAccount
 from perch.media import adding
+from perch.media.models import Asset
 from perch.posts.drafting import DraftMedia, DraftSegment
 from perch.posts.errors import PostNotFound, RuleBroken
 from perch.posts.models import Post, PostEvent, PostState, Segment
@@ -170,3 +171,16 @@ async def test_a_post_remembers_its_account_s_zone_and_its_instant(ada):
     assert kept.zone == "Europe/Berlin"
     assert kept.due_at is not None
     assert kept.due_at - kept.created_at >= timedelta(minutes=59)
+
+
+async def test_a_long_video_is_doubted_for_accounts_without_premium_and_still_accepted(ada, picture):
+    asset = await asset_of(ada, picture)
+    async with ada.house.perch.db.write() as session:
+        long = {"kind": "video", "media_type": "video/mp4", "duration_ms": 141_000}
+        await session.execute(update(Asset).where(Asset.id == asset.id).values(**long))
+    card = DraftSegment("", (DraftMedia(asset.public_id),))
+    assert [(one.rule, one.severity) for one in (await checked(ada, card)).findings] == [("M008", "warning")]
+    assert (await ada.write(card)).state == PostState.SCHEDULED
+    async with ada.house.perch.db.write() as session:
+        await session.execute(update(XAccount).values(subscription_type="Premium"))
+    assert (await checked(ada, card)).findings == ()

@@ -128,13 +128,13 @@ def too_fast(rate: float) -> MediaRefused:
     )
 
 
-def doubt(found: Inspected) -> str | None:
+def doubt(kind: str, duration_ms: int | None, width: int, height: int) -> str | None:
     """What X may refuse for accounts without Premium, as a sentence, or None."""
-    if found.kind != "video":
+    if kind != "video":
         return None
-    if (found.duration_ms or 0) > VIDEO_MS_SURE:
+    if (duration_ms or 0) > VIDEO_MS_SURE:
         return "The video is longer than 140 seconds: X may refuse it for an account without Premium."
-    if found.width * found.height > VIDEO_WIDTH_SURE * VIDEO_HEIGHT_SURE:
+    if width * height > VIDEO_WIDTH_SURE * VIDEO_HEIGHT_SURE:
         return "The video is larger than 1280×1024: X may refuse it for an account without Premium."
     return None
 

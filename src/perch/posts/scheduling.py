@@ -1,6 +1,6 @@
 """Accepting a draft: checked, priced, written as rows, and hinted in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from perch.accounts.models import XAccount
 from perch.budget.prices import Quote, quote
 from perch.clock import Clock
 from perch.jobs import Engine
+from perch.media import limits
 from perch.media.models import Asset, MediaKind
 from perch.media.queries import asset_by_public_id
 from perch.posts import chain, queries, repeats, rules
@@ -54,7 +55,19 @@ async def check(session: AsyncSession, clock: Clock, draft: Draft, plan: str) ->
         for card in draft.segments
     )
     long_posts = account.subscription_type not in {None, "None"}
-    return Checked(draft, account, assets, quotes, rules.check(cards, long_posts=long_posts))
+    findings = rules.check(cards, long_posts=long_posts)
+    doubts = () if long_posts else tuple(_doubts(assets))
+    return Checked(draft, account, assets, quotes, findings + doubts)
+
+
+def _doubts(assets: Sequence[Sequence[Asset]]) -> Iterator[Finding]:
+    """Files that X takes from some accounts only: worth knowing, and X's to decide."""
+    for position, card in enumerate(assets):
+        for asset in card:
+            said = limits.doubt(asset.kind, asset.duration_ms, asset.width, asset.height)
+            if said:
+                fix = "Cut it or make it smaller, or see what X says."
+                yield Finding("M008", Severity.WARNING, said, fix, position)
 
 
 async def accept(
