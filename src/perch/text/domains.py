@@ -1,10 +1,10 @@
 """Domain names in running text: which endings are top-level domains, which names DNS could carry."""
 
-import re
 from collections import defaultdict
 from encodings import idna as idna2003
 from importlib import resources
 
+import regex
 import tld
 
 from perch.text.retired import RETIRED_TOP_LEVEL_DOMAINS
@@ -33,11 +33,11 @@ TOP_LEVEL_DOMAINS = _delegated() | RETIRED_TOP_LEVEL_DOMAINS
 _ASCII = frozenset(filter(str.isascii, TOP_LEVEL_DOMAINS))
 _INTERNATIONAL = _by_first_letter(TOP_LEVEL_DOMAINS - _ASCII)
 
-_ASCII_ENDING = re.compile(r"[0-9A-Za-z]++(?![@+\-])")
-_PUNYCODE_ENDING = re.compile(r"[Xx][Nn]--[-0-9A-Za-z]++")
-_GOES_ON = re.compile(r"[0-9A-Za-z@+\-]")
+_ASCII_ENDING = regex.compile(r"[0-9A-Za-z]++(?![@+\-])")
+_PUNYCODE_ENDING = regex.compile(r"[Xx][Nn]--[-0-9A-Za-z]++")
+_GOES_ON = regex.compile(r"[0-9A-Za-z@+\-]")
 # RFC 3490 section 3.1: these four separate labels.
-_LABEL_SEPARATOR = re.compile(r"[.\u3002\uFF0E\uFF61]")
+_LABEL_SEPARATOR = regex.compile(r"[.\u3002\uFF0E\uFF61]")
 _LONGEST_LABEL = 63
 
 

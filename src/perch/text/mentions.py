@@ -1,8 +1,9 @@
 """Accounts and lists that a text names with an at sign."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import regex
 
 from perch.text.alphabet import LATIN_ACCENTS, SPACES
 from perch.text.spans import begins_outside
@@ -13,10 +14,10 @@ _NAME = r"[@＠](?P<screen_name>[A-Za-z0-9_]{1,20}+)"
 _DONE = rf"(?![@＠{LATIN_ACCENTS}]|://)"
 _FREE = r"(?<![A-Za-z0-9_!#$%&*@＠])"
 _RETWEET = r"(?<=[Rr][Tt])(?<![A-Za-z0-9_+~.\-][Rr][Tt])"
-_MENTION = re.compile(
+_MENTION = regex.compile(
     rf"(?:{_FREE}|{_RETWEET}){_NAME}(?P<list_slug>/[A-Za-z][A-Za-z0-9_\-]{{0,24}}+)?+{_DONE}"
 )
-_REPLY = re.compile(rf"[{SPACES}]*+{_NAME}{_DONE}")
+_REPLY = regex.compile(rf"[{SPACES}]*+{_NAME}{_DONE}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ and again. Here a *chain*, a longest row of labels that each end with a dot, is 
 dots that a top-level domain follows decides.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+# Not the standard library's: in Python 3.11.2 its possessive groups stop too early.
+import regex
 
 from perch.text.alphabet import CYRILLIC, INVALID, LATIN_ACCENTS, NOT_A_LETTER, NOT_IN_LABEL
 from perch.text.domains import ascii_length, top_level_domain_end
@@ -18,17 +20,17 @@ MAX_TCO_SLUG_LENGTH = 40
 _SCHEMES = ("https://", "http://")
 
 # A first look: no link is without a dot that a letter follows.
-_DOT_AND_LETTER = re.compile(r"\.[^\W\d_]")
+_DOT_AND_LETTER = regex.compile(r"\.[^\W\d_]")
 
 _LABEL = rf"[^{NOT_A_LETTER}]++(?:[-_]++[^{NOT_A_LETTER}]++)*+"
 _ROW_OF_LABELS = rf"[-_]*+(?P<labels>(?:{_LABEL}\.)++)"
-_CHAIN_HERE = re.compile(_ROW_OF_LABELS)
-_CHAIN = re.compile(rf"(?<![^{NOT_IN_LABEL}.]){_ROW_OF_LABELS}")
+_CHAIN_HERE = regex.compile(_ROW_OF_LABELS)
+_CHAIN = regex.compile(rf"(?<![^{NOT_IN_LABEL}.]){_ROW_OF_LABELS}")
 _NOT_BEFORE_A_LINK = rf"A-Za-z0-9@＠$#＃{INVALID}"
-_FIRST_LETTER = re.compile(rf"(?<=[^{_NOT_BEFORE_A_LINK}])[^{NOT_A_LETTER}]")
-_MAY_PRECEDE = re.compile(rf"[^{_NOT_BEFORE_A_LINK}]")
+_FIRST_LETTER = regex.compile(rf"(?<=[^{_NOT_BEFORE_A_LINK}])[^{NOT_A_LETTER}]")
+_MAY_PRECEDE = regex.compile(rf"[^{_NOT_BEFORE_A_LINK}]")
 _NOT_BEFORE_A_BARE_LINK = frozenset("-_./")
-_ASCII_LABELS = re.compile(rf"(?:[-A-Za-z0-9{LATIN_ACCENTS}]++\.)++")
+_ASCII_LABELS = regex.compile(rf"(?:[-A-Za-z0-9{LATIN_ACCENTS}]++\.)++")
 
 _WORD = rf"A-Za-z0-9{CYRILLIC}{LATIN_ACCENTS}=_#/+\-"
 _MARKS = r"!*';:,.$%\[\]\u2013~@|&"
@@ -38,8 +40,8 @@ _PARENTHESES = rf"\((?:{_IN_PARENTHESES}++\)|{_IN_PARENTHESES}*+\({_IN_PARENTHES
 # A path ends with a word character, or with parentheses that no mark parts from one.
 _PATH = rf"/(?:[{_WORD}]|{_PARENTHESES}|[{_MARKS}]++(?:[{_MARKS}]|{_PARENTHESES})*+[{_WORD}])*+"
 _QUERY = r"\?(?:[!?*'@();:+$%\[\].,~|]*+[A-Za-z0-9\-_&=#/])++"
-_TAIL = re.compile(rf"(?::[0-9]++)?+(?P<path>{_PATH})?+(?:{_QUERY})?+")
-_TCO = re.compile(rf"https?://t\.co/(?P<slug>[A-Za-z0-9]++)(?:{_QUERY})?+", re.IGNORECASE | re.ASCII)
+_TAIL = regex.compile(rf"(?::[0-9]++)?+(?P<path>{_PATH})?+(?:{_QUERY})?+")
+_TCO = regex.compile(rf"https?://t\.co/(?P<slug>[A-Za-z0-9]++)(?:{_QUERY})?+", regex.IGNORECASE | regex.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,12 @@ def _candidates(text: str) -> Iterator[_Candidate]:
         chain = _CHAIN.search(text, end) if taken < end else _chain_after(text, taken)
 
 
-def _chain_after(text: str, taken: int) -> re.Match[str] | None:
+def _chain_after(text: str, taken: int) -> regex.Match[str] | None:
     """The next chain; the character at ``taken`` can only stand before a link, even inside a word."""
     return _CHAIN_HERE.match(text, taken + 1) or _CHAIN.search(text, taken + 1)
 
 
-def _tail(text: str, host_end: int) -> re.Match[str]:
+def _tail(text: str, host_end: int) -> regex.Match[str]:
     tail = _TAIL.match(text, host_end)
     assert tail is not None, "every part of a tail may be absent"
     return tail
