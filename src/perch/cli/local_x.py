@@ -39,11 +39,12 @@ async def child(perch: Perch) -> AsyncIterator[None]:
     """The sandbox beside Perch, with what it remembers in the data folder. Raises SandboxFailed."""
     settings, agreed = perch.settings, sandbox_app(perch)
     _require_free_port(settings)
-    secret = ["--client-secret", agreed.client_secret] if agreed and agreed.client_secret else []
+    # Not on the command line, which everybody on the machine can read.
+    secret = {"SANDBOX_CLIENT_SECRET": agreed.client_secret} if agreed and agreed.client_secret else {}
     process = await asyncio.create_subprocess_exec(
-        *_arguments(settings, settings.local_x_port), *secret,
+        *_arguments(settings, settings.local_x_port),
         "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent", str(os.getpid()),
-        stdin=subprocess.DEVNULL, start_new_session=True,
+        stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **secret},
     )  # fmt: skip
     try:
         await _until_it_listens(process, settings)

@@ -13,6 +13,7 @@ from perch.sandbox.config import SandboxConfig
 from perch.sandbox.serving import Server, listen
 
 PR_SET_PDEATHSIG = 1
+SECRET_VARIABLE = "SANDBOX_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 DEFAULT = SandboxConfig()
 
 
@@ -31,7 +32,11 @@ def arguments() -> argparse.ArgumentParser:
         "--callback", action="append", metavar="URL", help="a registered callback; repeatable"
     )
     parser.add_argument("--client-id", default=DEFAULT.client_id)
-    parser.add_argument("--client-secret", default=DEFAULT.client_secret)
+    parser.add_argument(
+        "--client-secret",
+        default=os.environ.get(SECRET_VARIABLE, DEFAULT.client_secret),
+        help=f"better given as {SECRET_VARIABLE}: command lines can be read by everybody on the machine",
+    )
     parser.add_argument("--reveal", action="store_true", help="let /_sandbox/secrets list the live tokens")
     parser.add_argument(
         "--with-parent", type=int, metavar="PID", help="end when the process that started it, PID, ends"
