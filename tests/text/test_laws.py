@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from perch.text import (
@@ -47,10 +47,12 @@ def test_weights_agree_with_twitter_text_parser(reference: types.ModuleType, tex
 
 
 @given(TEXTS, TEXTS)
+@example("", "。foo.com")
 def test_weight_adds_up_over_a_line_end(first: str, second: str) -> None:
-    together = weigh(f"{first}\n{second}").weighted_length
+    # Every part begins after a line end: at the very beginning X links what it links nowhere else.
+    together = weigh(f"\n{first}\n{second}").weighted_length
 
-    assert together == weigh(first).weighted_length + 1 + weigh(second).weighted_length
+    assert together == weigh(f"\n{first}").weighted_length + weigh(f"\n{second}").weighted_length
 
 
 @given(TEXTS, st.integers(1, 60))
