@@ -474,6 +474,21 @@ async def test_an_owner_connects_a_second_account_which_is_no_login(desk: Any) -
         await desk.sign_in("sandbox_ben", SignIn.FIRST)
 
 
+async def test_the_first_account_of_its_kind_of_app_signs_in_whoever_connects_it(desk: Any) -> None:
+    owner = await desk.sign_in("sandbox_ada", SignIn.FIRST)
+    async with desk.db.write() as session:  # as if the owner had come through the other kind of app
+        here = await session.scalar(select(Identity.app_kind))
+        await session.execute(update(Identity).values(app_kind="live" if here == "sandbox" else "sandbox"))
+
+    connected = await _connect(desk, owner, "sandbox_ben")
+
+    again = await desk.sign_in("sandbox_ben", SignIn.FIRST)
+    assert (again.person_id, again.workspace_id) == (owner.person_id, owner.workspace_id)
+    assert again.account_id == connected.account_id
+    with pytest.raises(NotInvited):
+        await desk.sign_in("sandbox_cleo", SignIn.FIRST)
+
+
 async def test_a_teammate_who_is_no_owner_cannot_connect_accounts(desk: Any) -> None:
     owner = await desk.sign_in("sandbox_ada", SignIn.FIRST)
     link = await _invite(desk, owner.workspace_id, Role.EDITOR)

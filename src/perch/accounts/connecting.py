@@ -21,7 +21,7 @@ from perch.accounts.next_path import safe_next
 from perch.clock import Clock
 from perch.db import Transactions, new_public_id
 from perch.people import inviting
-from perch.people.joining import Admitted, Arrival, admit
+from perch.people.joining import Admitted, Arrival, admit, recognise_first
 from perch.people.queries import role_of
 from perch.people.roles import Action, require
 from perch.seal import Place, Sealer, fingerprint
@@ -258,15 +258,17 @@ async def _admit(
     user: XUser,
     known: XAccount | None,
 ) -> Admitted:
+    arrival = Arrival(app.kind, app.api_url, user.id, user.name)
     if attempt.person_id is not None and attempt.workspace_id is not None:
         # The role may have changed while the person was on X's page.
         require(await role_of(session, attempt.person_id, attempt.workspace_id), Action.CONNECT)
+        await recognise_first(session, clock, attempt.person_id, arrival)
         return Admitted(attempt.person_id, attempt.workspace_id, frozenset({attempt.workspace_id}))
     return await admit(
         session,
         clock,
         policy,
-        Arrival(app.kind, app.api_url, user.id, user.name),
+        arrival,
         invitation_id=attempt.invitation_id,
         prefer=known.workspace_id if known else None,
     )

@@ -56,6 +56,16 @@ async def admit(
     return await _join(session, clock, arrival, person, homes, workspace_id, Role.OWNER)
 
 
+async def recognise_first(session: AsyncSession, clock: Clock, person_id: int, arrival: Arrival) -> None:
+    """Let the account that a member connects sign them in, while nobody signs in through its kind of app.
+
+    Otherwise who tried the sandbox first would be locked out by the live account they connect next.
+    """
+    if not await queries.anybody_from(session, arrival.app_kind):
+        session.add(_identity(clock, person_id, arrival))
+        await session.flush()
+
+
 async def found_workspace(session: AsyncSession, clock: Clock, name: str) -> int:
     """A new workspace, empty of people; its id."""
     workspace = Workspace(name=name, created_at=clock.now())
@@ -112,13 +122,15 @@ async def _register(session: AsyncSession, clock: Clock, arrival: Arrival) -> Pe
     person = Person(name=arrival.name, created_at=clock.now())
     session.add(person)
     await session.flush()
-    session.add(
-        Identity(
-            person_id=person.id,
-            app_kind=arrival.app_kind,
-            api_url=arrival.api_url,
-            x_user_id=arrival.x_user_id,
-            created_at=clock.now(),
-        )
-    )
+    session.add(_identity(clock, person.id, arrival))
     return person
+
+
+def _identity(clock: Clock, person_id: int, arrival: Arrival) -> Identity:
+    return Identity(
+        person_id=person_id,
+        app_kind=arrival.app_kind,
+        api_url=arrival.api_url,
+        x_user_id=arrival.x_user_id,
+        created_at=clock.now(),
+    )
