@@ -43,6 +43,7 @@ def test_a_post_with_a_picture_goes_live_and_is_seen_on_x(visit: Any, sign_in: S
     expect(page.locator("h1")).to_contain_text(LIVE, timeout=15_000)
     expect(page.locator("#receipt")).to_contain_text("$0.205 spent")
     expect(page.locator("#receipt")).to_contain_text("nothing missing")
+    expect(page).to_have_title(re.compile("^Live: A calm morning"))
     on_x = follow(page)
     expect(on_x.locator("body")).to_contain_text("A calm morning")
     expect(on_x.get_by_alt_text("A lake without wind").first).to_be_visible()

@@ -131,7 +131,7 @@ async def now(
     if seen == _mark(receipt):
         return Response(status_code=204)
     view = view_of(receipt, perch.settings, perch.clock.now(), may_publish=may(who.role, Action.PUBLISH))
-    return page(request, "pieces/receipt.html", frame, view)
+    return page(request, "pieces/receipt_now.html", frame, view)
 
 
 async def _publisher(who: Signed) -> Visitor:
