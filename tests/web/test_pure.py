@@ -98,3 +98,9 @@ def test_a_redirect_built_from_a_path_stays_on_this_site(path: str) -> None:
     assert shown.startswith("/")
     assert not shown.startswith(("//", "/\\"))
     assert shown.isascii()
+
+
+def test_a_moment_of_another_day_says_which() -> None:
+    clock = wall("Europe/Berlin", datetime(2026, 11, 20, 9, tzinfo=UTC))
+    assert clock.moment(datetime(2026, 11, 20, 10, 0, 5, tzinfo=UTC)) == "11:00:05"
+    assert clock.moment(datetime(2027, 1, 15, 8, 0, 0, tzinfo=UTC)) == "09:00:00 on Fri 15 Jan 2027"

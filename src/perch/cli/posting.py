@@ -142,5 +142,5 @@ def _tell(settings: Settings, receipt: Receipt, *, as_json: bool) -> None:
     for line in receipt.lines:
         say(f"{line.at.astimezone():%H:%M:%S}  {line.sentence}")
     if post.state == PostState.SCHEDULED and post.due_at and not post.why:
-        say(f"Scheduled for {post.due_at.astimezone():%a %d %b %H:%M %Z}.")
+        say(f"Scheduled for {post.due_at.astimezone():%a %d %b %Y %H:%M %Z}.")
     say(*(part for part in (post.fix, url, f"Receipt: {page}") if part))

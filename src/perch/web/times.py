@@ -26,6 +26,11 @@ class Wall:
     def second(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%H:%M:%S}"
 
+    def moment(self, at: datetime) -> str:
+        """The second, and the day too when it is another one."""
+        is_today = at.astimezone(self.zone).date() == self.today
+        return self.second(at) if is_today else f"{self.second(at)} on {self.day(at)}"
+
     @property
     def name(self) -> str:
         return self.zone.key

@@ -104,6 +104,7 @@ class ReceiptView:
     events: tuple[EventView, ...]
     chain_holds: bool
     day: str
+    due: str
     zone: str
     price: str
     author: str
@@ -203,6 +204,7 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         events=tuple(_event(line, clock) for line in receipt.lines),
         chain_holds=receipt.is_whole,
         day=clock.day(post.due_at or post.created_at),
+        due=clock.minute(post.due_at) if post.due_at and post.due_at > now else "",
         zone=clock.name,
         price=_price(receipt),
         author=post.author_name,
@@ -234,7 +236,7 @@ def _why(post: Post, clock: Wall) -> Why | None:
     if not post.why:
         return None
     if post.state in _MOVING and post.try_at and not post.paused_reason:
-        return Why(post.why, f"The next try is at {clock.second(post.try_at)}.", "wait")
+        return Why(post.why, f"The next try is at {clock.moment(post.try_at)}.", "wait")
     # The three ways below the sentence are the fix of a post that is in question.
     return Why(post.why, "" if post.state == PostState.NEEDS_YOU else post.fix or "", "warn")
 
