@@ -167,9 +167,10 @@ async def test_send_again_makes_one_more_attempt(working, ada):
     await change(ada, post, changing.send_again)
     receipt = await ada.settled(post)
     assert receipt.post.state == PostState.PUBLISHED
-    assert [one.state for one in await ada.attempts(post)] == [AttemptState.ABSENT, AttemptState.OK]
-    first, second = await ada.attempts(post)
-    assert first.payload == second.payload
+    # A machine so busy that an attempt grew too old before its first byte adds one that was not sent.
+    sent = [one for one in await ada.attempts(post) if one.state != AttemptState.NOT_SENT]
+    assert [one.state for one in sent] == [AttemptState.ABSENT, AttemptState.OK]
+    assert sent[0].payload == sent[1].payload
     assert len(await working.ledger()) == 1
 
 
