@@ -37,7 +37,6 @@ from perch.x.wire import Bearer
 
 METADATA: MetaData = Base.metadata
 _KEY_CHECK = "key_check"
-_LATE = timedelta(minutes=2)
 
 
 class WrongKey(PerchError):

@@ -19,6 +19,7 @@ from perch.posts.errors import PostNotFound, RuleBroken
 from perch.posts.findings import Finding, Severity
 from perch.posts.models import Post, PostState, Segment, SegmentMedia
 from perch.text import outgoing, weigh
+from perch.x.users import is_subscribed
 
 DRAIN = "drain"
 
@@ -32,6 +33,12 @@ class Checked:
     assets: tuple[tuple[Asset, ...], ...]
     quotes: tuple[Quote, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def limit(self) -> int:
+        """How long a card of this account may be, as X weighs it."""
+        is_long = is_subscribed(self.account.subscription_type)
+        return rules.LONG_POST_LIMIT if is_long else rules.POST_LIMIT
 
     @property
     def price_micros(self) -> int:
@@ -54,7 +61,7 @@ async def check(session: AsyncSession, clock: Clock, draft: Draft, plan: str) ->
         )
         for card in draft.segments
     )
-    long_posts = account.subscription_type not in {None, "None"}
+    long_posts = is_subscribed(account.subscription_type)
     findings = rules.check(cards, long_posts=long_posts)
     doubts = () if long_posts else tuple(_doubts(assets))
     return Checked(draft, account, assets, quotes, findings + doubts)

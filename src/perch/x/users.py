@@ -11,6 +11,11 @@ from perch.x.judging import judge, no_verdict
 from perch.x.wire import Answer, Request
 
 
+def is_subscribed(subscription_type: str | None) -> bool:
+    """Whether X counts the account as Premium of any kind: it then takes long posts and long videos."""
+    return subscription_type not in (None, "None")
+
+
 @dataclass(frozen=True, slots=True)
 class XUser:
     """An account of X. Key it by ``id``: the username can change.
@@ -29,7 +34,7 @@ class XUser:
     @property
     def subscribed(self) -> bool:
         """Whether any subscription is on; which of them allow long posts, X does not document."""
-        return self.subscription_type not in (None, "None")
+        return is_subscribed(self.subscription_type)
 
 
 @dataclass(frozen=True, slots=True)

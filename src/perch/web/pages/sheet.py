@@ -8,7 +8,7 @@ from perch.media.models import Asset
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.findings import Finding, Severity
 from perch.posts.receipts import Receipt
-from perch.posts.rules import LONG_POST_LIMIT, LONGEST_READ, POST_LIMIT
+from perch.posts.rules import LONGEST_READ
 from perch.posts.scheduling import Checked
 from perch.text import weigh
 from perch.web.forms import Form
@@ -181,7 +181,7 @@ def _slot(index: int, place: Placed, assets: Mapping[str, Asset]) -> Slot:
 
 
 def _meter(checked: Checked) -> Meter:
-    limit = POST_LIMIT if checked.account.subscription_type in {None, "None"} else LONG_POST_LIMIT
+    limit = checked.limit
     text = checked.draft.segments[0].text
     weight = len(text) if len(text) > LONGEST_READ else weigh(text, limit=limit).weighted_length
     total = checked.quotes[0].total
