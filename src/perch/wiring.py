@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 import perch.accounts.models
 import perch.budget.models
 import perch.media.models
+import perch.notices.models
 import perch.people.models
 import perch.posts.models  # noqa: F401 - each import hangs a room's tables on the metadata
 from perch import folder
@@ -27,7 +28,7 @@ from perch.fetch.allowing import allowances
 from perch.jobs import Committer, Engine, Pace
 from perch.media import uploading
 from perch.media.storing import MediaStore
-from perch.posts import changing, handlers, queries
+from perch.posts import handlers, queries, resuming
 from perch.posts.publishing import Line, Publisher
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
@@ -166,7 +167,7 @@ async def prepare_apps(perch: Perch) -> None:
     """The rows of the configured X apps; posts that waited for one of them go on."""
     async with perch.db.write() as session:
         await apps.ensure_apps(session, perch.clock, perch.sealer, perch.settings, sandbox_app(perch))
-        await changing.resume_apps(session, apps.kinds(perch.settings))
+        await resuming.resume_apps(session, apps.kinds(perch.settings))
 
 
 async def take_over(perch: Perch) -> None:

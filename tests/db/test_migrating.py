@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from perch.db import Database
 from perch.db.migrating import NewerDatabase, head, migrate, unmigrate, version
@@ -94,3 +95,56 @@ async def test_the_constraints_have_the_names_that_migrations_refer_to(empty):
 
     async with empty.engine.connect() as connection:
         assert await connection.run_sync(names) >= {"ck_post_state", "ck_post_author_kind"}
+
+
+ROWS = (
+    "INSERT INTO workspace (id, public_id, name, created_at) VALUES (1, 'w', 'W', '2026-01-01')",
+    "INSERT INTO x_app (id, public_id, kind, api_url, authorize_url, client_id, plan, created_at)"
+    " VALUES (1, 'a', 'sandbox', 'u', 'u', 'c', 'pay-per-use', '2026-01-01')",
+    "INSERT INTO x_account (id, public_id, app_id, workspace_id, x_user_id, username, name, zone, created_at,"
+    " fence) VALUES (1, 'x', 1, 1, '7', 'ada', 'Ada', 'UTC', '2026-01-01', 0)",
+    "INSERT INTO post (id, public_id, workspace_id, account_id, author_kind, author_id, author_name, state,"
+    " version, fold, tries, content_hash, price_micros, created_at, updated_at)"
+    " VALUES (1, 'p', 1, 1, 'cli', 'c', 'C', 'published', 1, 0, 0, 'h', 15000, '2026-01-01', '2026-01-01')",
+    "INSERT INTO segment (id, post_id, account_id, position, state, text, weight, price_micros, x_post_id)"
+    " VALUES (1, 1, 1, 0, 'published', 'hello', 5, 15000, '99')",
+    "INSERT INTO attempt (id, segment_id, n, state, fence, worker, payload, payload_sha256, media_ids,"
+    " since_id, armed_at, deadline_at)"
+    " VALUES (1, 1, 1, 'ok', 1, 'w', '{}', 's', '[]', '1', '2026-01-01', '2026-01-01')",
+    "INSERT INTO post_event (id, post_id, seq, at, kind, detail, hash)"
+    " VALUES (1, 1, 1, '2026-01-01', 'queued', '{}', 'aa'), (2, 1, 2, '2026-01-01', 'sent', '{}', 'bb')",
+)
+
+
+@pytest.fixture
+async def lived_in(empty: Database) -> Database:
+    """A database of the first version with a published post in it, brought up to date."""
+    await migrate(empty, METADATA, to="0001")
+    async with empty.engine.begin() as connection:
+        for row in ROWS:
+            await connection.execute(text(row))
+    await migrate(empty, METADATA)
+    return empty
+
+
+async def test_an_upgrade_keeps_every_row_and_learns_where_each_story_ends(lived_in):
+    async with lived_in.engine.connect() as connection:
+        for table in ("post", "segment", "attempt", "x_account", "x_app"):
+            assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+        assert (await connection.execute(text("SELECT story_seq, story_hash FROM post"))).one() == (2, "bb")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE post SET state = 'scheduled'",
+        "UPDATE attempt SET state = 'armed'",
+        "UPDATE attempt SET payload = 'other'",
+        "UPDATE segment SET x_post_id = '100'",
+        "UPDATE segment SET x_post_id = NULL",
+    ],
+)
+async def test_the_database_itself_refuses_to_undo_what_has_ended(lived_in, change):
+    with pytest.raises(DBAPIError):
+        async with lived_in.engine.begin() as connection:
+            await connection.execute(text(change))

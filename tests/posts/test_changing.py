@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from perch.posts import changing
+from perch.posts import changing, resuming, settling
 from perch.posts.errors import NotTheirs, PostNotFound, TooLate
 from perch.posts.models import AttemptState, PostState
 from perch.posts.retrying import PauseReason
@@ -22,7 +22,7 @@ async def fresh(session, post):
 async def change(writer, post, how, *more):
     """Runs one of the changes with the arguments it takes."""
     perch = writer.house.perch
-    engine = () if how in (changing.cancel, changing.drop) else (perch.engine,)
+    engine = () if how in (changing.cancel, settling.drop) else (perch.engine,)
     async with perch.db.write() as session:
         await how(session, perch.clock, *engine, await fresh(session, post), *more, "Olga")
 
@@ -90,7 +90,7 @@ async def test_a_paused_post_goes_on_when_somebody_resumes_it(working, ada):
     post = await ada.write("When there is money")
     paused = await ada.settled(post, until=lambda one: one.paused_reason)
     assert (paused.post.state, paused.post.paused_reason) == (PostState.SCHEDULED, PauseReason.CREDITS)
-    await change(ada, post, changing.resume)
+    await change(ada, post, resuming.resume)
     receipt = await ada.settled(post)
     assert receipt.post.state == PostState.PUBLISHED
     assert "resumed by Olga" in [line.sentence for line in receipt.lines]
@@ -103,10 +103,10 @@ async def test_an_account_s_posts_go_on_when_its_cause_is_mended(working, ada):
         await ada.settled(post, until=lambda one: one.paused_reason)
     perch = working.perch
     async with perch.db.write() as session:
-        none = await changing.resume_account(
+        none = await resuming.resume_account(
             session, perch.clock, perch.engine, ada.person.account_id, [PauseReason.LOGIN]
         )
-        both = await changing.resume_account(
+        both = await resuming.resume_account(
             session, perch.clock, perch.engine, ada.person.account_id, [PauseReason.CREDITS]
         )
     assert (none, both) == (0, 2)
@@ -118,7 +118,7 @@ async def test_only_a_post_that_waits_can_be_resumed(working, ada):
     post = await ada.write("Out")
     await ada.settled(post)
     with pytest.raises(TooLate):
-        await change(ada, post, changing.resume)
+        await change(ada, post, resuming.resume)
 
 
 async def in_question(writer, *cards, fault=LOST):
@@ -134,7 +134,7 @@ async def in_question(writer, *cards, fault=LOST):
 async def test_it_is_there_settles_the_post_with_the_id_that_was_pasted(working, ada):
     post = await in_question(ada, "Lost and found")
     [entry] = await working.ledger()
-    await change(ada, post, changing.found, f"https://x.com/sandbox_ada/status/{entry['id']}?s=20")
+    await change(ada, post, settling.found, f"https://x.com/sandbox_ada/status/{entry['id']}?s=20")
     receipt = await ada.read(post)
     assert receipt.post.state == PostState.PUBLISHED
     assert receipt.cards[0].segment.x_post_id == entry["id"]
@@ -147,14 +147,14 @@ async def test_it_is_there_settles_the_post_with_the_id_that_was_pasted(working,
 async def test_what_was_found_was_also_paid_for(working, ada):
     post = await in_question(ada, "Lost and found")
     [entry] = await working.ledger()
-    await change(ada, post, changing.found, entry["id"])
+    await change(ada, post, settling.found, entry["id"])
     assert (await ada.read(post)).spent.micros == post.price_micros
 
 
 async def test_a_thread_goes_on_below_the_card_that_was_found(working, ada):
     post = await in_question(ada, "One", "Two")
     [entry] = await working.ledger()
-    await change(ada, post, changing.found, entry["id"])
+    await change(ada, post, settling.found, entry["id"])
     receipt = await ada.settled(post)
     assert receipt.post.state == PostState.PUBLISHED
     first, second = await working.ledger()
@@ -164,7 +164,7 @@ async def test_a_thread_goes_on_below_the_card_that_was_found(working, ada):
 @pytest.mark.both_databases
 async def test_send_again_makes_one_more_attempt(working, ada):
     post = await in_question(ada, "Never arrived", fault=NEVER)
-    await change(ada, post, changing.send_again)
+    await change(ada, post, settling.send_again)
     receipt = await ada.settled(post)
     assert receipt.post.state == PostState.PUBLISHED
     # A machine so busy that an attempt grew too old before its first byte adds one that was not sent.
@@ -176,7 +176,7 @@ async def test_send_again_makes_one_more_attempt(working, ada):
 
 async def test_drop_ends_it_and_nothing_is_sent(working, ada):
     post = await in_question(ada, "Never mind", fault=NEVER)
-    await change(ada, post, changing.drop)
+    await change(ada, post, settling.drop)
     await asyncio.sleep(0.3)
     receipt = await ada.read(post)
     assert receipt.post.state == PostState.CANCELLED
@@ -190,7 +190,7 @@ async def test_drop_ends_it_and_nothing_is_sent(working, ada):
 async def test_what_is_not_the_address_of_a_post_is_refused(working, ada, address):
     post = await in_question(ada, "Where")
     with pytest.raises(NotTheirs):
-        await change(ada, post, changing.found, address)
+        await change(ada, post, settling.found, address)
     assert (await ada.read(post)).post.state == PostState.NEEDS_YOU
 
 
@@ -198,7 +198,7 @@ async def test_a_post_older_than_the_attempt_is_another_one(working, ada):
     post = await in_question(ada, "Where")
     older = snowflake_at(working.perch.clock.now() - timedelta(minutes=10))
     with pytest.raises(NotTheirs, match="older"):
-        await change(ada, post, changing.found, older)
+        await change(ada, post, settling.found, older)
 
 
 async def test_a_post_from_the_future_is_a_slip_of_the_hand(working, ada):
@@ -206,14 +206,14 @@ async def test_a_post_from_the_future_is_a_slip_of_the_hand(working, ada):
     coming = snowflake_at(working.perch.clock.now() + timedelta(hours=1))
     for address in (coming, "9" * 19):
         with pytest.raises(NotTheirs):
-            await change(ada, post, changing.found, address)
+            await change(ada, post, settling.found, address)
 
 
 async def test_an_address_of_somebody_else_s_post_is_refused(working, ada):
     post = await in_question(ada, "Where")
     with pytest.raises(NotTheirs, match="sandbox_ben"):
-        await change(ada, post, changing.found, f"https://x.com/sandbox_ben/status/{later_id(ada)}")
-    await change(ada, post, changing.found, f"https://x.com/i/web/status/{later_id(ada)}")
+        await change(ada, post, settling.found, f"https://x.com/sandbox_ben/status/{later_id(ada)}")
+    await change(ada, post, settling.found, f"https://x.com/i/web/status/{later_id(ada)}")
 
 
 async def test_an_id_that_is_taken_is_refused_whoever_has_it(working, ada, ben):
@@ -222,14 +222,14 @@ async def test_an_id_that_is_taken_is_refused_whoever_has_it(working, ada, ben):
     for receipt in (await ada.settled(mine), await ben.settled(theirs)):
         taken = receipt.cards[0].segment.x_post_id
         with pytest.raises(NotTheirs):
-            await change(ada, post, changing.found, taken)
+            await change(ada, post, settling.found, taken)
     assert (await ada.read(post)).post.state == PostState.NEEDS_YOU
 
 
-@pytest.mark.parametrize("how", [changing.found, changing.send_again, changing.drop])
+@pytest.mark.parametrize("how", [settling.found, settling.send_again, settling.drop])
 async def test_a_post_that_is_not_in_question_has_no_three_buttons(working, ada, how):
     post = await ada.write("Later", due_in=60)
-    more = (later_id(ada),) if how is changing.found else ()
+    more = (later_id(ada),) if how is settling.found else ()
     with pytest.raises((TooLate, PostNotFound)):
         await change(ada, post, how, *more)
     assert (await ada.read(post)).post.state == PostState.SCHEDULED
@@ -241,9 +241,9 @@ async def test_of_two_people_who_press_two_buttons_at_once_one_wins(working, ada
         post = await in_question(ada, f"Two of us {number}")
         [entry] = [one for one in await working.ledger() if one["text"] == f"Two of us {number}"]
         buttons = [
-            change(ada, post, changing.found, entry["id"]),
-            change(ada, post, changing.send_again),
-            change(ada, post, changing.drop),
+            change(ada, post, settling.found, entry["id"]),
+            change(ada, post, settling.send_again),
+            change(ada, post, settling.drop),
         ]
         outcomes = await asyncio.gather(*buttons, return_exceptions=True)
         assert outcomes.count(None) == 1

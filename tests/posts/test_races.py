@@ -13,7 +13,7 @@ from perch.accounts import lanes
 from perch.accounts.disconnecting import disconnect
 from perch.accounts.models import XAccount
 from perch.clock import SystemClock
-from perch.posts import changing, outcomes, steps
+from perch.posts import outcomes, settling, steps
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.publishing import Line
 from perch.posts.recovering import Recovery
@@ -203,7 +203,7 @@ async def test_a_button_works_also_when_the_page_s_post_was_read_before_it_came_
         ):
             statement = update(table).where(table.id == key).values(**values)
             await session.execute(statement, execution_options={"synchronize_session": False})
-        await changing.send_again(session, perch.clock, perch.engine, read_before, "Olga")
+        await settling.send_again(session, perch.clock, perch.engine, read_before, "Olga")
     assert (await ada.read(post)).post.state == PostState.PUBLISHING
 
 

@@ -34,7 +34,10 @@ class LoginFace(StrEnum):
 
 
 class XApp(Base):
-    """An app registered with X, or with the sandbox. An account's client refuses every other host."""
+    """An app registered with X, or with the sandbox. An account's client refuses every other host.
+
+    Pauses and rests are as in ``XAccount``, for every account of the app.
+    """
 
     __tablename__ = "x_app"
     __table_args__ = (UniqueConstraint("kind", "api_url", "client_id"), one_of("kind", AppKind))
@@ -48,13 +51,28 @@ class XApp(Base):
     client_secret_sealed: Mapped[str | None]
     plan: Mapped[str]
     created_at: Mapped[datetime]
+    paused_reason: Mapped[str | None]
+    paused_until: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
+    rests: Mapped[int] = mapped_column(default=0)
+
+
+class MissedPolicy(StrEnum):
+    """What becomes of posts that could not go out in time."""
+
+    SEND = "send"
+    ASK = "ask"
 
 
 class XAccount(Base):
-    """An X account that posts can be sent from, with the lane that serialises its sends."""
+    """An X account that posts can be sent from, with the lane that serialises its sends.
+
+    ``paused_*``: a cause that a person mends; ``paused_until`` is when Perch itself probes again.
+    ``rests_until``: X's rate window; ``rests`` counts those that X gave no end for, in a row.
+    """
 
     __tablename__ = "x_account"
-    __table_args__ = (UniqueConstraint("app_id", "x_user_id"),)
+    __table_args__ = (UniqueConstraint("app_id", "x_user_id"), one_of("missed_policy", MissedPolicy))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
@@ -70,6 +88,9 @@ class XAccount(Base):
     disconnected_at: Mapped[datetime | None]
     paused_reason: Mapped[str | None]
     paused_until: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
+    rests: Mapped[int] = mapped_column(default=0)
+    missed_policy: Mapped[str] = mapped_column(default=MissedPolicy.SEND)
     lane_owner: Mapped[str | None]
     lane_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(default=0)
@@ -94,6 +115,23 @@ class Grant(Base):
     refresh_until: Mapped[datetime | None]
     granted_at: Mapped[datetime]
     rotated_at: Mapped[datetime]
+
+
+class Revocation(Base):
+    """A token to be revoked on X, until X has confirmed it."""
+
+    __tablename__ = "revocation"
+    __table_args__ = (Index("ix_revocation_try_at", "try_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    app_id: Mapped[int] = mapped_column(ForeignKey("x_app.id", ondelete="CASCADE"))
+    account_public_id: Mapped[str]
+    token_sealed: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str]
+    tries: Mapped[int] = mapped_column(default=0)
+    try_at: Mapped[datetime]
+    created_at: Mapped[datetime]
 
 
 class LoginAttempt(Base):

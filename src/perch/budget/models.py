@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perch.db import Base
@@ -21,3 +21,19 @@ class Spend(Base):
     at: Mapped[datetime]
     what: Mapped[str]
     micros: Mapped[int]
+
+
+class MonthlyBudget(Base):
+    """What one scope has reserved and spent in one month of UTC. Locked by whoever claims a post.
+
+    ``scope`` is ``instance``, or a kind and a public id such as ``account:k3…``; ``month`` is ``2026-11``.
+    """
+
+    __tablename__ = "monthly_budget"
+    __table_args__ = (UniqueConstraint("scope", "month"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    month: Mapped[str]
+    reserved_micros: Mapped[int] = mapped_column(BigInteger, default=0)
+    spent_micros: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -1,8 +1,8 @@
 """Bringing a database to this version of the code, and refusing one that is newer."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perch.db.engine import Database
 from perch.errors import PerchError
@@ -42,13 +43,43 @@ async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -
         _refuse_newer(connection, config)
         command.upgrade(config, to)
 
-    async with database.engine.begin() as connection:
+    async with _altering(database) as connection:
         await connection.run_sync(run)
+
+
+@asynccontextmanager
+async def _altering(database: Database) -> AsyncIterator[AsyncConnection]:
+    """One transaction in which tables may be made anew.
+
+    SQLite alters a table by copying it, and dropping the old one would delete, by cascade, what refers to it:
+    foreign keys are not followed meanwhile, and checked before anything is kept.
+    """
+    async with database.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        if database.is_sqlite and driver:
+            await driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            async with connection.begin():
+                yield connection
+                if database.is_sqlite:
+                    await connection.run_sync(_refuse_orphans)
+        finally:
+            if database.is_sqlite and driver:
+                await driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _refuse_orphans(connection: Connection) -> None:
+    orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if orphans:
+        raise DatabaseUnusable(
+            f"{len(orphans)} rows of the database refer to rows that are gone, so it was left as it was.",
+            fix="Restore the last backup.",
+        )
 
 
 async def unmigrate(database: Database, metadata: MetaData, *, to: str) -> None:
     """Go back to an earlier version; what only later versions know is lost."""
-    async with database.engine.begin() as connection:
+    async with _altering(database) as connection:
         await connection.run_sync(lambda inner: command.downgrade(config_for(inner, metadata), to))
 
 

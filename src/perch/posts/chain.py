@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import func, insert, select, tuple_
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.posts.models import Post, PostEvent
 
 Detail = Mapping[str, str | int | None]
+End = tuple[int, str]
+"""How many lines a story has, and the hash of the last one; ``(0, "")`` for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,22 @@ def link(before: str, public_id: str, seq: int, at: datetime, kind: str, detail:
     return hashlib.sha256(line.encode()).hexdigest()
 
 
-def is_whole(public_id: str, events: Sequence[PostEvent]) -> bool:
-    """Whether no line is missing, altered or out of order."""
+def is_whole(public_id: str, end: End, events: Sequence[PostEvent]) -> bool:
+    """Whether no line is missing, altered or out of order, up to the end that the post's row knows."""
     before = ""
     for seq, event in enumerate(events, start=1):
         expected = link(before, public_id, seq, event.at, event.kind, event.detail)
         if event.seq != seq or event.hash != expected:
             return False
         before = event.hash
-    return True
+    return (len(events), before) == end
 
 
 async def append(session: AsyncSession, happenings: Sequence[Happening]) -> None:
-    """Add lines to the stories of any number of posts, in the order given."""
+    """Add lines to the stories of any number of posts, in the order given.
+
+    The post's row knows the end of its story: whoever adds a line holds that row until the commit.
+    """
     if not happenings:
         return
     tails = await _tails(session, {happening.post_id for happening in happenings})
@@ -59,21 +64,17 @@ async def append(session: AsyncSession, happenings: Sequence[Happening]) -> None
             }
         )  # fmt: skip
     await session.execute(insert(PostEvent), rows)
+    ends = [
+        {"id": post_id, "story_seq": seq, "story_hash": digest} for post_id, (_, seq, digest) in tails.items()
+    ]
+    await session.execute(update(Post), ends)
 
 
 async def _tails(session: AsyncSession, post_ids: set[int]) -> dict[int, tuple[str, int, str]]:
-    posts = await session.execute(select(Post.id, Post.public_id).where(Post.id.in_(post_ids)))
-    tails = {post_id: (public_id, 0, "") for post_id, public_id in posts}
-    last = (
-        select(PostEvent.post_id, func.max(PostEvent.seq))
-        .where(PostEvent.post_id.in_(post_ids))
-        .group_by(PostEvent.post_id)
+    posts = await session.execute(
+        select(Post.id, Post.public_id, Post.story_seq, Post.story_hash)
+        .where(Post.id.in_(post_ids))
+        .order_by(Post.id)
+        .with_for_update()
     )
-    lines = await session.execute(
-        select(PostEvent.post_id, PostEvent.seq, PostEvent.hash).where(
-            tuple_(PostEvent.post_id, PostEvent.seq).in_(last)
-        )
-    )
-    for post_id, seq, digest in lines:
-        tails[post_id] = (tails[post_id][0], seq, digest)
-    return tails
+    return {post_id: (public_id, seq, digest) for post_id, public_id, seq, digest in posts}

@@ -60,6 +60,8 @@ class AuthorKind(StrEnum):
 
 LIVE_ATTEMPTS = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN)
 _LIVE = text("state IN ('armed', 'sending', 'unknown')")
+_LOOKING = text("look_at IS NOT NULL")
+_OPEN = text("state IN ('scheduled', 'publishing')")
 
 
 class Post(Base):
@@ -70,7 +72,9 @@ class Post(Base):
         one_of("state", PostState),
         one_of("author_kind", AuthorKind),
         Index("ix_post_account_id_state_due_at", "account_id", "state", "due_at"),
+        Index("ix_post_open_due_at", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index("ix_post_workspace_id_id", "workspace_id", "id"),
+        UniqueConstraint("recurrence_id", "occurrence_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -87,6 +91,9 @@ class Post(Base):
     local_time: Mapped[str | None]
     zone: Mapped[str | None]
     fold: Mapped[int] = mapped_column(default=0)
+    jitter_s: Mapped[int] = mapped_column(default=0)
+    recurrence_id: Mapped[int | None] = mapped_column(ForeignKey("recurrence.id", ondelete="SET NULL"))
+    occurrence_at: Mapped[datetime | None]
     try_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     content_hash: Mapped[str]
@@ -95,6 +102,9 @@ class Post(Base):
     rule: Mapped[str | None]
     fix: Mapped[str | None]
     price_micros: Mapped[int]
+    reserved_micros: Mapped[int] = mapped_column(default=0)
+    story_seq: Mapped[int] = mapped_column(default=0)
+    story_hash: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -142,6 +152,7 @@ class Attempt(Base):
     __table_args__ = (
         UniqueConstraint("segment_id", "n"),
         Index("uq_attempt_live", "segment_id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index("ix_attempt_look_at", "look_at", sqlite_where=_LOOKING, postgresql_where=_LOOKING),
         one_of("state", AttemptState),
     )
 
@@ -159,6 +170,10 @@ class Attempt(Base):
     deadline_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]
+    looks: Mapped[int] = mapped_column(default=0)
+    absences: Mapped[int] = mapped_column(default=0)
+    absent_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(Text)
     evidence: Mapped[str | None] = mapped_column(Text)
 
@@ -176,6 +191,70 @@ class PostEvent(Base):
     kind: Mapped[str]
     detail: Mapped[str] = mapped_column(Text)
     hash: Mapped[str]
+
+
+class Slot(Base):
+    """A weekly place for a post of an account, by the wall of the account's zone. Monday is 0."""
+
+    __tablename__ = "slot"
+    __table_args__ = (UniqueConstraint("account_id", "weekday", "minute"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("x_account.id", ondelete="CASCADE"))
+    weekday: Mapped[int]
+    minute: Mapped[int]
+
+
+class RecurrenceState(StrEnum):
+    """Whether a recurring post goes on."""
+
+    ON = "on"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Recurrence(Base):
+    """A post that comes again: the rule as data. Each occurrence becomes a row of ``post`` ahead of time."""
+
+    __tablename__ = "recurrence"
+    __table_args__ = (
+        one_of("state", RecurrenceState),
+        Index("ix_recurrence_next_at", "next_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("x_account.id", ondelete="CASCADE"), index=True)
+    author_kind: Mapped[str]
+    author_id: Mapped[str]
+    author_name: Mapped[str]
+    state: Mapped[str] = mapped_column(default=RecurrenceState.ON)
+    rule: Mapped[str]
+    zone: Mapped[str]
+    jitter_s: Mapped[int] = mapped_column(default=0)
+    missed_policy: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
+    made: Mapped[int] = mapped_column(default=0)
+    why: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class RecurrenceVariant(Base):
+    """One of the texts a recurring post takes in turn: X refuses the same one twice."""
+
+    __tablename__ = "recurrence_variant"
+    __table_args__ = (UniqueConstraint("recurrence_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recurrence_id: Mapped[int] = mapped_column(ForeignKey("recurrence.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    cards: Mapped[str] = mapped_column(Text)
+    uses: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None]
 
 
 class RememberedRequest(Base):

@@ -51,6 +51,18 @@ def is_under_way() -> ColumnElement[bool]:
     )
 
 
+def may_send(now: datetime) -> ColumnElement[bool]:
+    """Whether neither a pause nor a rest holds up a post's account or its X app."""
+    return exists().where(
+        XAccount.id == Post.account_id,
+        XApp.id == XAccount.app_id,
+        XAccount.paused_reason.is_(None),
+        XApp.paused_reason.is_(None),
+        or_(XAccount.rests_until.is_(None), XAccount.rests_until <= now),
+        or_(XApp.rests_until.is_(None), XApp.rests_until <= now),
+    )
+
+
 def _ready(now: datetime) -> Select[Post]:
     live = exists().where(
         Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(LIVE_ATTEMPTS)
@@ -60,6 +72,7 @@ def _ready(now: datetime) -> Select[Post]:
         Post.paused_reason.is_(None),
         Post.due_at <= now,
         or_(Post.try_at.is_(None), Post.try_at <= now),
+        may_send(now),
         ~live,
     )
 

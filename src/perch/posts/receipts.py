@@ -68,7 +68,7 @@ async def read(session: AsyncSession, workspace_id: int, public_id: str) -> Rece
         app=app,
         cards=tuple(await queries.cards(session, post.id)),
         lines=tuple(_line(event) for event in events),
-        is_whole=chain.is_whole(post.public_id, events),
+        is_whole=chain.is_whole(post.public_id, (post.story_seq, post.story_hash), events),
         spent=Price(spent or 0),
     )
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.accounts.models import XAccount
+from perch.accounts.models import XAccount, XApp
 from perch.budget.models import Spend
-from perch.posts import chain
+from perch.posts import chain, queries
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 
 _TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
@@ -68,6 +68,7 @@ class Beginning:
 class Recording:
     """What came of a step: changes to attempt, segment and post, money, and lines of the story.
 
+    ``account`` and ``app`` change the rows of the post's account and of that account's X app: pauses, rests.
     ``attempt_was`` names the one state in which the attempt may be settled so; None takes any open one.
     ``fence`` is of the lane that speaks: what it says without an attempt counts while the post is its own.
     """
@@ -81,6 +82,8 @@ class Recording:
     attempt: Mapping[str, object] = field(default_factory=dict)
     segment_id: int | None = None
     segment: Mapping[str, object] = field(default_factory=dict)
+    account: Mapping[str, object] = field(default_factory=dict)
+    app: Mapping[str, object] = field(default_factory=dict)
     spend: Mapping[str, object] | None = None
     happenings: tuple[tuple[str, chain.Detail], ...] = ()
 
@@ -96,6 +99,7 @@ async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
             Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
             Post.paused_reason.is_(None),
             Post.due_at <= claims[0].at,
+            queries.may_send(claims[0].at),
         )
         .values(
             state=PostState.PUBLISHING,
@@ -172,6 +176,10 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     await _update(
         session, Post, [(one.post_id, {**one.post, "updated_at": one.at}) for one in moving if one.post]
     )
+    await _update(
+        session, XAccount, [(standing.accounts[one.post_id], one.account) for one in kept if one.account]
+    )
+    await _update(session, XApp, [(standing.apps[one.post_id], one.app) for one in kept if one.app])
     if spends := [dict(one.spend) for one in kept if one.spend]:
         await session.execute(insert(Spend), spends)
     await chain.append(
@@ -215,6 +223,8 @@ def _attempt(arming: Arming, n: int) -> dict[str, object]:
 @dataclass(frozen=True, slots=True)
 class _Standing:
     states: Mapping[int, str]
+    accounts: Mapping[int, int]
+    apps: Mapping[int, int]
     fences: Mapping[int, int | None]
     attempts: Mapping[int, str]
 
@@ -230,9 +240,10 @@ class _Standing:
 
 async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
     posts = (
-        select(Post.id, Post.state, Post.fence)
+        select(Post.id, Post.state, Post.fence, XAccount.id, XAccount.app_id)
+        .join(XAccount, XAccount.id == Post.account_id)
         .where(Post.id.in_({one.post_id for one in recordings}))
-        .with_for_update()
+        .with_for_update(of=Post)
     )
     attempts = (
         select(Attempt.id, Attempt.state)
@@ -241,15 +252,17 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
     )
     found = (await session.execute(posts)).all()
     return _Standing(
-        {post_id: state for post_id, state, _ in found},
-        {post_id: fence for post_id, _, fence in found},
+        {row[0]: row[1] for row in found},
+        {row[0]: row[3] for row in found},
+        {row[0]: row[4] for row in found},
+        {row[0]: row[2] for row in found},
         dict((await session.execute(attempts)).all()),
     )
 
 
 async def _update(
     session: AsyncSession,
-    table: type[Attempt | Segment | Post],
+    table: type[Attempt | Segment | Post | XAccount | XApp],
     changes: Sequence[tuple[int | None, Mapping[str, object]]],
 ) -> None:
     if changes:

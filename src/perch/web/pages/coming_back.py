@@ -8,7 +8,7 @@ from perch.accounts import callbacks, connecting
 from perch.accounts.connecting import Finished
 from perch.accounts.models import LoginFace
 from perch.errors import PerchError
-from perch.posts import changing
+from perch.posts import resuming
 from perch.posts.retrying import PauseReason
 from perch.web.cookies import Jar, value_of
 from perch.wiring import Perch
@@ -40,7 +40,7 @@ async def finish(perch: Perch, request: Request) -> Finished | Failed:
     except PerchError as error:
         return Failed(error, await _face(perch, request.query_params.get("state")))
     async with perch.db.write() as session:
-        await changing.resume_account(session, perch.clock, perch.engine, finished.account_id, _MENDED)
+        await resuming.resume_account(session, perch.clock, perch.engine, finished.account_id, _MENDED)
     return finished
 
 

@@ -13,7 +13,7 @@ from perch.accounts.models import AppKind
 from perch.budget.prices import Price
 from perch.people.roles import Action, may, require
 from perch.people.sessions import Visitor
-from perch.posts import changing, queries, receipts
+from perch.posts import changing, queries, receipts, resuming, settling
 from perch.posts.errors import PostNotFound
 from perch.posts.models import Post, PostState, SegmentState
 from perch.posts.receipts import Line, Receipt
@@ -156,7 +156,7 @@ async def resume(public_id: str, perch: Composition, who: Publisher) -> Response
     """Try a waiting post now."""
     async with perch.db.write() as session:
         post = await _post(session, who, public_id)
-        await changing.resume(session, perch.clock, perch.engine, post, who.name)
+        await resuming.resume(session, perch.clock, perch.engine, post, who.name)
     return _back(public_id)
 
 
@@ -166,7 +166,7 @@ async def found(public_id: str, request: Request, perch: Composition, who: Publi
     address = (await forms.read(request)).text("address")
     async with perch.db.write() as session:
         post = await _post(session, who, public_id)
-        await changing.found(session, perch.clock, perch.engine, post, address, who.name)
+        await settling.found(session, perch.clock, perch.engine, post, address, who.name)
     return _back(public_id)
 
 
@@ -175,7 +175,7 @@ async def again(public_id: str, perch: Composition, who: Publisher) -> Response:
     """It is not there: one more attempt."""
     async with perch.db.write() as session:
         post = await _post(session, who, public_id)
-        await changing.send_again(session, perch.clock, perch.engine, post, who.name)
+        await settling.send_again(session, perch.clock, perch.engine, post, who.name)
     return _back(public_id)
 
 
@@ -183,7 +183,7 @@ async def again(public_id: str, perch: Composition, who: Publisher) -> Response:
 async def drop(public_id: str, perch: Composition, who: Publisher) -> Response:
     """Give it up."""
     async with perch.db.write() as session:
-        await changing.drop(session, perch.clock, await _post(session, who, public_id), who.name)
+        await settling.drop(session, perch.clock, await _post(session, who, public_id), who.name)
     return _back(public_id)
 
 
