@@ -54,6 +54,18 @@ class Uploads(Protocol):
     async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]: ...
 
 
+class Looker(Protocol):
+    """Looks on X for posts whose sending got no verdict: those that are due in a lane we hold."""
+
+    async def look(self, account_id: int, fence: int, line: Line) -> None: ...
+
+
+class Journal(Protocol):
+    """Keeps what the database could not: a recording that outlasted every try within the lease."""
+
+    def keep(self, recording: steps.Recording) -> None: ...
+
+
 class _TooOld(Exception):
     """The process was stopped between its last durable word and the socket; nothing was written."""
 
@@ -99,6 +111,9 @@ class Publisher:
     uploads: Uploads
     worker: str
     is_stopping: Callable[[], bool] = lambda: False
+    may_dispatch: Callable[[], bool] = lambda: True
+    looker: Looker | None = None
+    journal: Journal | None = None
     _draining: set[int] = field(default_factory=set)
 
     async def drain(self, key: str) -> None:
@@ -112,7 +127,7 @@ class Publisher:
             finally:
                 self._draining.discard(account_id)
             # A hint that came while the lane was ours was turned away: look once more after the release.
-            if self.is_stopping() or await self._next_due(account_id) is None:
+            if not self._goes_on or await self._next_due(account_id) is None:
                 return
 
     def is_draining(self, account_id: int) -> bool:
@@ -141,12 +156,28 @@ class Publisher:
         async with self.db.read() as session:
             return await queries.next_due(session, account_id, self.clock.now())
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether another post may be begun."""
+        return self.may_dispatch() and not self.is_stopping()
+
     async def _send_due(self, account_id: int, fence: int) -> None:
-        while not self.is_stopping() and (post := await self._next_due(account_id)) is not None:
+        await self._look(account_id, fence)
+        while self._goes_on and (post := await self._next_due(account_id)) is not None:
             held = steps.Held(post.id, account_id, post.version, fence)
             if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now())):
                 return
             await self._publish_or_step_aside(held, post)
+            await self._look(account_id, fence)
+
+    async def _look(self, account_id: int, fence: int) -> None:
+        if self.looker is None or self.is_stopping() or not await self._is_look_due(account_id):
+            return
+        await self.looker.look(account_id, fence, await self.lines.open(account_id))
+
+    async def _is_look_due(self, account_id: int) -> bool:
+        async with self.db.read() as session:
+            return await queries.is_look_due(session, account_id, self.clock.now())
 
     async def _publish_or_step_aside(self, held: steps.Held, post: Post) -> None:
         try:
@@ -265,7 +296,17 @@ class Publisher:
             except Exception:
                 log.exception("record_failed", post_id=recording.post_id)
                 await self.clock.sleep(wait)
-        return await self.committer.commit(steps.record, recording)
+        return await self._record_or_keep(recording)
+
+    async def _record_or_keep(self, recording: steps.Recording) -> bool:
+        try:
+            return await self.committer.commit(steps.record, recording)
+        except Exception:
+            if self.journal is None:
+                raise
+            log.exception("record_kept_in_journal", post_id=recording.post_id)
+            self.journal.keep(recording)
+            return False
 
     @asynccontextmanager
     async def _kept(self, account_id: int, fence: int) -> AsyncIterator[None]:

@@ -83,6 +83,16 @@ async def next_due(session: AsyncSession, account_id: int, now: datetime) -> Pos
     return await session.scalar(statement)
 
 
+async def is_look_due(session: AsyncSession, account_id: int, now: datetime) -> bool:
+    """Whether an attempt of this account without a verdict should be looked for on X now."""
+    due = (
+        select(Attempt.id)
+        .join(Segment, Segment.id == Attempt.segment_id)
+        .where(Attempt.look_at <= now, Segment.account_id == account_id)
+    )
+    return bool(await session.scalar(select(due.exists())))
+
+
 async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
     """Accounts that have something to send and whose lane is free."""
     free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
