@@ -61,6 +61,7 @@ class AuthorKind(StrEnum):
 LIVE_ATTEMPTS = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN)
 _LIVE = text("state IN ('armed', 'sending', 'unknown')")
 _LOOKING = text("look_at IS NOT NULL")
+_DELETING = text("delete_at IS NOT NULL")
 _OPEN = text("state IN ('scheduled', 'publishing')")
 
 
@@ -111,12 +112,16 @@ class Post(Base):
 
 
 class Segment(Base):
-    """One card: the text and media of a single X post."""
+    """One card: the text and media of a single X post.
+
+    ``delete_at``: when to ask X to delete it, None when nobody wants that or it is done.
+    """
 
     __tablename__ = "segment"
     __table_args__ = (
         UniqueConstraint("post_id", "position"),
         UniqueConstraint("account_id", "x_post_id"),
+        Index("ix_segment_delete_at", "delete_at", sqlite_where=_DELETING, postgresql_where=_DELETING),
         one_of("state", SegmentState),
     )
 
@@ -130,6 +135,8 @@ class Segment(Base):
     price_micros: Mapped[int]
     x_post_id: Mapped[str | None]
     published_at: Mapped[datetime | None]
+    delete_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
 class SegmentMedia(Base):

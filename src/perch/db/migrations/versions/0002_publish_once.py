@@ -129,6 +129,11 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f('uq_post_recurrence_id_occurrence_at'), ['recurrence_id', 'occurrence_at'])
         batch_op.create_foreign_key(batch_op.f('fk_post_recurrence_id_recurrence'), 'recurrence', ['recurrence_id'], ['id'], ondelete='SET NULL')
 
+    with op.batch_alter_table('segment', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('delete_at', perch.db.base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('deleted_at', perch.db.base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index('ix_segment_delete_at', ['delete_at'], unique=False, sqlite_where=sa.text('delete_at IS NOT NULL'), postgresql_where=sa.text('delete_at IS NOT NULL'))
+
     with op.batch_alter_table('x_account', schema=None) as batch_op:
         batch_op.add_column(sa.Column('rests_until', perch.db.base.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('rests', sa.Integer(), nullable=False, server_default='0'))
@@ -209,6 +214,11 @@ def downgrade() -> None:
         batch_op.drop_column('missed_policy')
         batch_op.drop_column('rests')
         batch_op.drop_column('rests_until')
+
+    with op.batch_alter_table('segment', schema=None) as batch_op:
+        batch_op.drop_index('ix_segment_delete_at', sqlite_where=sa.text('delete_at IS NOT NULL'), postgresql_where=sa.text('delete_at IS NOT NULL'))
+        batch_op.drop_column('deleted_at')
+        batch_op.drop_column('delete_at')
 
     with op.batch_alter_table('post', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('fk_post_recurrence_id_recurrence'), type_='foreignkey')
