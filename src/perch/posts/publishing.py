@@ -57,7 +57,7 @@ class Uploads(Protocol):
 class Looker(Protocol):
     """Looks on X for posts whose sending got no verdict: those that are due in a lane we hold."""
 
-    async def look(self, account_id: int, fence: int, line: Line) -> None: ...
+    async def look(self, account_id: int, fence: int) -> None: ...
 
 
 class Journal(Protocol):
@@ -173,7 +173,7 @@ class Publisher:
     async def _look(self, account_id: int, fence: int) -> None:
         if self.looker is None or self.is_stopping() or not await self._is_look_due(account_id):
             return
-        await self.looker.look(account_id, fence, await self.lines.open(account_id))
+        await self.looker.look(account_id, fence)
 
     async def _is_look_due(self, account_id: int) -> bool:
         async with self.db.read() as session:
