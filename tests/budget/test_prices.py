@@ -35,6 +35,7 @@ def test_the_price_of_a_post_says_why(has_url: bool, summoned: bool, shown: str,
         (Charge.POST_READ, 5_000),
         (Charge.USER_READ, 10_000),
         (Charge.OWNED_READ, 1_000),
+        (Charge.INTERACTION_DELETE, 10_000),
     ],
 )
 def test_other_charges_have_their_price(charge: Charge, micros: int) -> None:

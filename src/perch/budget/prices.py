@@ -21,6 +21,7 @@ class Charge(StrEnum):
     POST_READ = "reading posts costs"
     USER_READ = "reading users costs"
     OWNED_READ = "reading your own posts costs"
+    INTERACTION_DELETE = "deleting a post costs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ _ROWS = (
     _Row(Charge.USER_READ, 10_000, *_LAUNCH),
     _Row(Charge.OWNED_READ, 5_000, *_LAUNCH),
     _Row(Charge.OWNED_READ, 1_000, *_REVISION),
+    _Row(Charge.INTERACTION_DELETE, 10_000, *_REVISION),
 )
 
 

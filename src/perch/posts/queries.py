@@ -51,6 +51,25 @@ def is_under_way() -> ColumnElement[bool]:
     )
 
 
+def is_deleting() -> ColumnElement[bool]:
+    """Whether a card of the post is to be deleted on X and is not yet."""
+    return exists().where(Segment.post_id == Post.id, Segment.delete_at.is_not(None))
+
+
+def is_live() -> ColumnElement[bool]:
+    """Whether readers can see a card of the post, as far as Perch knows."""
+    return exists().where(
+        Segment.post_id == Post.id, Segment.x_post_id.is_not(None), Segment.deleted_at.is_(None)
+    )
+
+
+def is_checking() -> ColumnElement[bool]:
+    """Whether Perch is finding out what became of a card."""
+    return exists().where(
+        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state == AttemptState.UNKNOWN
+    )
+
+
 def may_send(now: datetime) -> ColumnElement[bool]:
     """Whether neither a pause nor a rest holds up a post's account or its X app."""
     return exists().where(
@@ -229,3 +248,36 @@ async def first_waiting(session: AsyncSession, post_id: int) -> tuple[Segment, s
             return segment, parent
         parent = segment.x_post_id
     return None
+
+
+async def accounts_to_delete_for(session: AsyncSession, now: datetime) -> Sequence[int]:
+    """Accounts with a card to be deleted on X now, whose lane is free."""
+    statement = (
+        select(XAccount.id)
+        .join(Segment, Segment.account_id == XAccount.id)
+        .where(Segment.delete_at <= now, or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now))
+        .distinct()
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def next_to_delete(
+    session: AsyncSession, account_id: int, now: datetime
+) -> tuple[Post, Segment] | None:
+    """The card of this account to delete on X now: a thread is taken down from its end."""
+    statement = (
+        select(Post, Segment)
+        .join(Segment, Segment.post_id == Post.id)
+        .where(Segment.account_id == account_id, Segment.delete_at <= now)
+        .order_by(Post.id, Segment.position.desc())
+        .limit(1)
+    )
+    found = (await session.execute(statement)).first()
+    return (found[0], found[1]) if found else None
+
+
+async def next_to_delete_of(session: AsyncSession, post_id: int) -> int | None:
+    """A card of this post that is still to be deleted on X."""
+    return await session.scalar(
+        select(Segment.id).where(Segment.post_id == post_id, Segment.delete_at.is_not(None)).limit(1)
+    )

@@ -85,3 +85,19 @@ def decide(error: PerchError, *, now: datetime, tries: int, refreshed: bool, pac
 def backoff(tries: int, pace: Pace) -> timedelta:
     """Doubles from a few seconds to a quarter of an hour."""
     return timedelta(seconds=min(pace.retry_first * 2 ** min(tries, 20), pace.retry_most))
+
+
+def deletion_again_at(error: PerchError, *, now: datetime, tries: int, pace: Pace) -> datetime | None:
+    """When to ask X again to delete a card; None when it refuses, and would again.
+
+    What a person has to mend is looked at again as seldom as a pause is.
+    """
+    match error:
+        case x.RateLimited(resets_at=resets_at):
+            return max(resets_at or now + timedelta(seconds=pace.rate_unknown), now)
+        case x.Unreachable() | x.Unavailable() | x.Forbidden(reason=x.ForbiddenReason.EDGE):
+            return now + backoff(tries, pace)
+        case x.Unauthorized() | x.GrantLost() | x.OutOfCredits() | x.AppMisconfigured():
+            return now + timedelta(seconds=pace.probe)
+        case _:
+            return None
