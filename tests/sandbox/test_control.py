@@ -45,6 +45,8 @@ async def test_the_ledger_keeps_what_was_deleted(x: Any, ada: str) -> None:
         "at": "",
         "at_ms": int(x.clock.at * 1000),
         "deleted": True,
+        "fault": "",
+        "arrived_ms": int(x.clock.at * 1000),
     }
     assert entries[1]["reply_to"] == first
     assert (await x.control("GET", f"ledger?since={first}"))["posts"][0]["id"] == second
@@ -146,3 +148,51 @@ async def test_live_tokens_are_told_only_when_asked_for_at_the_start(x: Any, ada
 
 async def test_a_config_never_prints_its_secret() -> None:
     assert "perch-sandbox-secret" not in repr(SandboxConfig())
+
+
+async def test_a_crowd_is_many_people_who_have_all_consented(x: Any) -> None:
+    made = (await x.control("POST", "crowd", {"count": 300, "prefix": "c"}))["people"]
+    assert [person["username"] for person in made[::299]] == ["c1", "c300"]
+    tokens = {person["access_token"] for person in made} | {person["refresh_token"] for person in made}
+    assert len(tokens) == 600
+    me = await x.ask("GET", "/2/users/me", made[41]["access_token"])
+    assert (me.body["data"]["id"], me.body["data"]["username"]) == (made[41]["id"], "c42")
+    assert (await x.refresh(made[41]["refresh_token"])).status == 200
+
+
+@pytest.mark.parametrize("count", [0, -1, "many", True, 10**9])
+async def test_a_crowd_has_a_size(x: Any, count: Any) -> None:
+    assert (await x.ask("POST", "/_sandbox/crowd", json={"count": count})).status == 400
+
+
+async def test_a_measurement_meets_no_limit(x: Any, ada: str) -> None:
+    await x.set(limits={"POST /2/tweets": {"user": [1, 900]}}, credits=1)
+    await x.control("POST", "profile", {"name": "no-limits"})
+    answers = [await x.post(ada, f"post {n}") for n in range(120)]
+    assert {got.status for got in answers} == {201}
+    assert "x-rate-limit-limit" not in answers[-1].headers
+    assert (await x.ask("POST", "/_sandbox/profile", json={"name": "wild"})).status == 400
+
+
+async def test_ledger_and_requests_are_read_in_pages(x: Any, ada: str) -> None:
+    ids = [await x.posted(ada, f"post {n}") for n in range(7)]
+    pages, since = [], "0"
+    while since is not None:
+        page = await x.control("GET", f"ledger?since={since}&limit=3")
+        pages.append([post["id"] for post in page["posts"]])
+        since = page["next"]
+    assert pages == [ids[:3], ids[3:6], ids[6:]]
+    first = await x.control("GET", "requests?limit=4")
+    rest = await x.control("GET", f"requests?since={first['next']}")
+    assert [seen["n"] for seen in first["requests"] + rest["requests"]] == list(range(1, 8))
+    assert (first["next"], rest["next"]) == (4, None)
+
+
+async def test_the_ledger_knows_how_a_post_came_in(x: Any, ada: str) -> None:
+    await x.fault(match={"path": "/2/tweets"}, action="commit_then_status", status=503)
+    await x.post(ada, "Answered wrongly")
+    await x.posted(ada, "Answered rightly")
+    assert [post["fault"] for post in (await x.control("GET", "ledger"))["posts"]] == [
+        "commit_then_status",
+        "",
+    ]

@@ -45,6 +45,12 @@ class Settings:
     names: Literal["old", "new"] = "old"
     clock_offset_s: float = 0
 
+    def profiled(self, name: str) -> Self:
+        """These settings with a named set of changes applied; BadSetting when there is none."""
+        if name not in PROFILES:
+            raise BadSetting(f"name is one of {', '.join(PROFILES)}.")
+        return self.merged(PROFILES[name])
+
     def merged(self, changes: Mapping[str, Any]) -> Self:
         """These settings with ``changes`` applied; BadSetting names what is wrong."""
         known = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -55,6 +61,11 @@ class Settings:
         return replace(self, **changes)
 
 
+# What a measurement must not run into: X's 10,000 posts a day and app, and its prices.
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "no-limits": {"rate_limits": False, "credits": 1_000_000_000},
+    "pay-per-use": {"rate_limits": True, "limits": {}, "credits": 1_000_000},
+}
 CHOICES = {"delete_missing": ("false", "404"), "names": ("old", "new")}
 
 

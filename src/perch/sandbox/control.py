@@ -1,8 +1,10 @@
 """The control plane, ``/_sandbox/…``: what tests look at and turn. It answers this machine only."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ from perch.sandbox.faults import BadFault, Faults
 from perch.sandbox.models import SUBSCRIPTIONS, App, Person, Post
 from perch.sandbox.world import World
 
+PAGE = 10_000
+CROWD = 100_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -76,12 +80,14 @@ class Control:
             ("GET", "people", self.people),
             ("POST", "people", self.add_person),
             ("DELETE", "people/{username}", self.suspend),
+            ("POST", "crowd", self.crowd),
             ("GET", "apps", self.apps),
             ("POST", "apps", self.add_app),
             ("POST", "tokens", self.mint),
             ("POST", "approve", self.approve),
             ("GET", "settings", self.settings),
             ("PUT", "settings", self.change_settings),
+            ("POST", "profile", self.take_profile),
             ("GET", "faults", self.list_faults),
             ("POST", "faults", self.add_fault),
             ("DELETE", "faults", self.clear_faults),
@@ -106,11 +112,15 @@ class Control:
         )
 
     async def ledger(self, request: Request) -> Response:
-        """Every post ever accepted, in order, deleted ones too; ``?since=<id>`` for the newer ones."""
-        since = _number(request.query_params.get("since", "0"))
-        return JSONResponse(
-            {"posts": [self._entry(p) for p in self.world.posts.values() if int(p.id) > since]}
-        )
+        """Every post ever accepted, in order, deleted ones too; ``?since=<id>`` for the newer ones.
+
+        ``next`` is where to go on when there are more than ``limit``, None at the end.
+        """
+        ids = list(self.world.posts)
+        start = bisect_right(ids, _asked(request, "since", 0), key=int)
+        stop = start + _asked(request, "limit", PAGE)
+        posts = [self._entry(self.world.posts[post_id]) for post_id in ids[start:stop]]
+        return JSONResponse({"posts": posts, "next": ids[stop - 1] if stop < len(ids) else None})
 
     def _entry(self, post: Post) -> dict[str, Any]:
         return {
@@ -123,11 +133,18 @@ class Control:
             "at": rendering.rfc3339(post.created_at),
             "at_ms": post.created_at,
             "deleted": post.id in self.world.gone,
+            "fault": post.fault,
+            "arrived_ms": post.arrived_at,
         }
 
-    async def requests(self, _request: Request) -> Response:
-        """The last 100,000 requests: no query, no headers, no bodies."""
-        return JSONResponse({"requests": [seen._asdict() for seen in self.world.requests]})
+    async def requests(self, request: Request) -> Response:
+        """The last 100,000 requests, ``?since=<n>`` for the later ones: no query, no headers, no bodies."""
+        seen, limit = self.world.requests, _asked(request, "limit", PAGE)
+        forgotten = seen[0].n - 1 if seen else 0
+        start = max(0, _asked(request, "since", 0) - forgotten)
+        page = list(islice(seen, start, start + limit))
+        later = page[-1].n if start + limit < len(seen) else None
+        return JSONResponse({"requests": [one._asdict() for one in page], "next": later})
 
     async def reset(self, _request: Request) -> Response:
         """Back to the first day. Settings return to those it was started with; faults go."""
@@ -144,11 +161,26 @@ class Control:
         """Create a person, or change the one of this username."""
         body = await _body(request)
         username = str(body.get("username", ""))
-        if not 0 < len(username) <= 20 or not username.replace("_", "a").isalnum() or not username.isascii():
+        if not _is_username(username):
             raise Wrong("A username is 1 to 20 letters, digits and underscores.")
         person = _person(self.world, username, body)
         self.world.keep_person(person)
         return JSONResponse(asdict(person), 201)
+
+    async def crowd(self, request: Request) -> Response:
+        """Many people at once, each with a token pair as a consent would give it."""
+        body = await _body(request)
+        count, prefix = body.get("count"), str(body.get("prefix", "crowd_"))
+        if type(count) is not int or not 0 < count <= CROWD or not _is_username(f"{prefix}{count}"):
+            raise Wrong(f"A crowd has a count of 1 to {CROWD} and a prefix that begins usernames.")
+        app, scope = self._app(body), str(body.get("scope", DEFAULT_SCOPE))
+        people = []
+        for number in range(1, count + 1):
+            person = _person(self.world, f"{prefix}{number}", {})
+            self.world.keep_person(person)
+            pair = tokens.mint(self.world, app, person, scope, body.get("expires_in"))
+            people.append({"id": person.id, "username": person.username, **pair})
+        return JSONResponse({"people": people}, 201)
 
     async def suspend(self, request: Request) -> Response:
         person = self._named(request.path_params["username"])
@@ -192,12 +224,15 @@ class Control:
     async def mint(self, request: Request) -> Response:
         """A token pair as a consent would give it; like a consent it replaces the older grant."""
         body = await _body(request)
+        scope = str(body.get("scope", DEFAULT_SCOPE))
+        person = self._named(body.get("username"))
+        return JSONResponse(tokens.mint(self.world, self._app(body), person, scope, body.get("expires_in")))
+
+    def _app(self, body: dict[str, Any]) -> App:
         app = self.world.apps.get(body.get("client_id", self.world.config.client_id))
         if app is None:
             raise Wrong("No app is registered under this client_id.")
-        scope = str(body.get("scope", DEFAULT_SCOPE))
-        person = self._named(body.get("username"))
-        return JSONResponse(tokens.mint(self.world, app, person, scope, body.get("expires_in")))
+        return app
 
     async def approve(self, request: Request) -> Response:
         """The consent page without a browser: its parameters, ``username`` and ``allow``."""
@@ -214,6 +249,11 @@ class Control:
         changes = await _body(request)
         limits.check(changes.get("limits", {}))
         self.world.settings = self.world.settings.merged(changes)
+        return JSONResponse(asdict(self.world.settings))
+
+    async def take_profile(self, request: Request) -> Response:
+        """Several settings at once, by the name of what they are for."""
+        self.world.settings = self.world.settings.profiled(str((await _body(request)).get("name")))
         return JSONResponse(asdict(self.world.settings))
 
     async def list_faults(self, _request: Request) -> Response:
@@ -237,10 +277,15 @@ class Control:
         return JSONResponse({"tokens": list(self.world.plain.values())})
 
 
-def _number(text: str) -> int:
+def _asked(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit()):
         raise Wrong(f"{text!r} is not a number.")
     return int(text)
+
+
+def _is_username(text: str) -> bool:
+    return 0 < len(text) <= 20 and text.replace("_", "a").isalnum() and text.isascii()
 
 
 def _kind(app: App) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from perch.sandbox.tokens import bearer
-from perch.sandbox.world import Seen, World
+from perch.sandbox.world import ARRIVAL, Arrival, Seen, World
 
 ACTIONS = (
     "commit_then_drop",
@@ -125,8 +125,10 @@ class Faults:
         if path.startswith(("/_sandbox", "/static/")):
             await app(scope, receive, send)
             return
-        username = self._username(scope)
+        username, began_ms = self._username(scope), self.world.now()
         fault = self._pick(scope["method"], path, username) if self.rules else None
+        action = fault.action if fault else ""
+        scope[ARRIVAL] = Arrival(action, began_ms)
         status = 0
 
         async def noting(message: Message) -> None:
@@ -141,10 +143,11 @@ class Faults:
             else:
                 await self._apply(fault, app, scope, receive, send, noting)
         finally:
-            action = fault.action if fault else ""
-            self.world.requests.append(
-                Seen(scope["method"], path, status, username, action, self.world.now())
-            )
+            self._note(scope["method"], path, status, username, action, began_ms)
+
+    def _note(self, *seen: Any) -> None:
+        self.world.requests_seen += 1
+        self.world.requests.append(Seen(self.world.requests_seen, *seen, self.world.now()))
 
     def _username(self, scope: Scope) -> str:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

@@ -97,7 +97,10 @@ class Poll(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An accepted post. ``sent`` is the text as it arrived, ``text`` what X made of it, links as written."""
+    """An accepted post. ``sent`` is the text as it arrived, ``text`` what X made of it, links as written.
+
+    ``fault`` names what was done to the request that made it, ``arrived_at`` is when that request began.
+    """
 
     id: str
     author_id: str
@@ -118,6 +121,8 @@ class Post:
     community_id: str | None = None
     made_with_ai: bool = False
     paid_partnership: bool = False
+    fault: str = ""
+    arrived_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

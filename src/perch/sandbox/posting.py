@@ -1,14 +1,16 @@
 """Accepting a post: X's rules that depend on who posts, what stands already, and what is attached."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from perch.sandbox import texts
 from perch.sandbox.drafts import Draft
 from perch.sandbox.ids import short_link
 from perch.sandbox.models import App, Link, Media, Person, Post
 from perch.sandbox.problems import bad_media_ids, forbidden, invalid, not_permitted
-from perch.sandbox.world import World
+from perch.sandbox.world import Arrival, World
 
+NEAR = Arrival()
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 UNSUMMONED = (
     "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged "
@@ -23,7 +25,7 @@ ONE_CASHTAG = "Posts are limited to a maximum of one cashtag"
 LONG_VIDEO = "This user is not allowed to post a video longer than {} minutes."
 
 
-def accept(world: World, person: Person, app: App, draft: Draft) -> Post:
+def accept(world: World, person: Person, app: App, draft: Draft, arrival: Arrival = NEAR) -> Post:
     """Check a draft against X's rules and store it; what X would refuse is raised as X words it."""
     text = texts.normal(draft.text, trim=world.settings.trim_text)
     weighed = texts.weigh(text)
@@ -34,6 +36,7 @@ def accept(world: World, person: Person, app: App, draft: Draft) -> Post:
     if not draft.media_ids:
         _check_duplicate(world, person, text)
     post = _build(world, person, app, draft, text, weighed, parent)
+    post = replace(post, fault=arrival.fault, arrived_at=arrival.at_ms or post.created_at)
     world.keep_post(post)
     return post
 

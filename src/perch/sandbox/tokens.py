@@ -114,10 +114,8 @@ def _challenge(method: str, verifier: str) -> bytes:
 
 def issue(world: World, code: Code, ttl_s: float | None = None) -> dict[str, Any]:
     """Tokens for a fresh consent, which ends any older one of the same person and app."""
-    for old in [
-        g for g in world.grants.values() if (g.client_id, g.person_id) == (code.client_id, code.person_id)
-    ]:
-        world.drop_grant(old.id)
+    if old := world.grant_of.get((code.client_id, code.person_id)):
+        world.drop_grant(old)
     grant = Grant(world.new_id(), code.client_id, code.person_id, code.scope, world.now())
     world.keep_grant(grant)
     return _pair(world, grant, ttl_s)
@@ -169,10 +167,9 @@ def _refresh(world: World, app: App, form: Form) -> dict[str, Any]:
 def _retire(world: World, spent: Token) -> None:
     """Mark the refresh token spent. Spent ones stay known, so that a replay can be told from nonsense."""
     if world.settings.refresh_kills_access:
-        for token in [
-            t for t in world.tokens.values() if t.grant_id == spent.grant_id and t.kind == "access"
-        ]:
-            world.drop_token(token.hash)
+        for token in world.tokens_in(spent.grant_id):
+            if token.kind == "access":
+                world.drop_token(token.hash)
     if not spent.spent_at:
         world.keep_token(replace(spent, spent_at=world.now()))
 

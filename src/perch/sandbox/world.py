@@ -16,6 +16,8 @@ FIRST_PEOPLE = (
     ("1700000000000000003", "sandbox_cleo", "Cleo of the sandbox"),
 )
 RING = 100_000
+ARRIVAL = "sandbox.arrival"
+"""Where a request's ASGI scope keeps its Arrival."""
 
 
 class Journal(Protocol):
@@ -44,14 +46,23 @@ class Forgetful:
 
 
 class Seen(NamedTuple):
-    """One request, without query, body or headers: those hold secrets."""
+    """One request, without query, body or headers: those hold secrets. ``n`` counts them from 1."""
 
+    n: int
     method: str
     path: str
     status: int
     username: str
     fault: str
+    began_ms: int
     at_ms: int
+
+
+class Arrival(NamedTuple):
+    """How a request came in: the fault done to it, and when."""
+
+    fault: str = ""
+    at_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -66,7 +77,9 @@ class World:
     apps: dict[str, App] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
+    grant_of: dict[tuple[str, str], str] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    tokens_of: dict[str, set[str]] = field(default_factory=dict)
     plain: dict[str, str] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
@@ -76,6 +89,7 @@ class World:
     recent_texts: dict[tuple[str, str], str] = field(default_factory=dict)
     media: dict[str, Media] = field(default_factory=dict)
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=RING))
+    requests_seen: int = 0
     windows: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=dict)
     reads_paid: set[tuple[str, str]] = field(default_factory=set)
@@ -105,21 +119,29 @@ class World:
 
     def keep_grant(self, grant: Grant) -> None:
         self.grants[grant.id] = grant
+        self.grant_of[grant.client_id, grant.person_id] = grant.id
         self.journal.put(grant.id, grant)
 
     def drop_grant(self, grant_id: str) -> None:
         """End a grant and forget every token of it."""
-        self.grants.pop(grant_id, None)
+        if grant := self.grants.pop(grant_id, None):
+            self.grant_of.pop((grant.client_id, grant.person_id), None)
         self.journal.drop(Grant, grant_id)
-        for token in [t for t in self.tokens.values() if t.grant_id == grant_id]:
+        for token in self.tokens_in(grant_id):
             self.drop_token(token.hash)
+
+    def tokens_in(self, grant_id: str) -> list[Token]:
+        """Every token of a grant, spent ones too."""
+        return [self.tokens[token_hash] for token_hash in self.tokens_of.get(grant_id, ())]
 
     def keep_token(self, token: Token) -> None:
         self.tokens[token.hash] = token
+        self.tokens_of.setdefault(token.grant_id, set()).add(token.hash)
         self.journal.put(token.hash, token)
 
     def drop_token(self, token_hash: str) -> None:
-        self.tokens.pop(token_hash, None)
+        if token := self.tokens.pop(token_hash, None):
+            self.tokens_of[token.grant_id].discard(token_hash)
         self.plain.pop(token_hash, None)
         self.journal.drop(Token, token_hash)
 
@@ -165,17 +187,10 @@ class World:
         """Forget everything but the settings, then be as on the first day."""
         self.journal.clear()
         everything: tuple[MutableMapping[Any, Any] | deque[Seen] | set[tuple[str, str]], ...] = (
-            *(self.people, self.handles, self.apps, self.codes, self.grants, self.tokens, self.plain),
-            *(
-                self.posts,
-                self.gone,
-                self.by_author,
-                self.replies,
-                self.quotes,
-                self.recent_texts,
-                self.media,
-            ),
-            *(self.requests, self.windows, self.spent, self.reads_paid),
+            *(self.people, self.handles, self.apps, self.codes, self.plain),
+            *(self.grants, self.grant_of, self.tokens, self.tokens_of),
+            *(self.posts, self.gone, self.by_author, self.replies, self.quotes, self.recent_texts),
+            *(self.media, self.requests, self.windows, self.spent, self.reads_paid),
         )
         for part in everything:
             part.clear()

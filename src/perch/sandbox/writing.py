@@ -5,6 +5,7 @@ import re
 from perch.sandbox import charging, drafts, posting, rendering
 from perch.sandbox.api import Answer, Call
 from perch.sandbox.problems import forbidden, invalid, no_such_path
+from perch.sandbox.world import ARRIVAL
 
 _ID = re.compile(r"[0-9]{1,19}")
 
@@ -12,7 +13,8 @@ _ID = re.compile(r"[0-9]{1,19}")
 async def create(call: Call) -> Answer:
     """``POST /2/tweets``: 201 with the text as X rewrote it."""
     draft = drafts.read(await call.json())
-    post = posting.accept(call.world, call.person, call.app, draft)
+    arrival = call.request.scope.get(ARRIVAL, posting.NEAR)
+    post = posting.accept(call.world, call.person, call.app, draft, arrival)
     charging.charge_create(call.world, call.app, post)
     return Answer({"data": rendering.created(call.world, post)}, 201)
 
