@@ -75,7 +75,7 @@ class Post(Base):
         Index("ix_post_account_id_state_due_at", "account_id", "state", "due_at"),
         Index("ix_post_open_due_at", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index("ix_post_workspace_id_id", "workspace_id", "id"),
-        UniqueConstraint("recurrence_id", "occurrence_at"),
+        UniqueConstraint("recurrence_id", "occurrence"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -94,7 +94,7 @@ class Post(Base):
     fold: Mapped[int] = mapped_column(default=0)
     jitter_s: Mapped[int] = mapped_column(default=0)
     recurrence_id: Mapped[int | None] = mapped_column(ForeignKey("recurrence.id", ondelete="SET NULL"))
-    occurrence_at: Mapped[datetime | None]
+    occurrence: Mapped[str | None]
     try_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     content_hash: Mapped[str]
@@ -221,12 +221,16 @@ class RecurrenceState(StrEnum):
 
 
 class Recurrence(Base):
-    """A post that comes again: the rule as data. Each occurrence becomes a row of ``post`` ahead of time."""
+    """A post that comes again: the rule as data. Each occurrence becomes a row of ``post`` ahead of time.
+
+    ``next_local`` is the first reading of the wall clock in ``zone`` that has no row yet. A post's
+    ``occurrence`` is such a reading: new rules for a zone move the instant, and make no second post.
+    """
 
     __tablename__ = "recurrence"
     __table_args__ = (
         one_of("state", RecurrenceState),
-        Index("ix_recurrence_next_at", "next_at"),
+        Index("ix_recurrence_next_local", "next_local"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -243,7 +247,8 @@ class Recurrence(Base):
     missed_policy: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
-    next_at: Mapped[datetime | None]
+    most: Mapped[int | None]
+    next_local: Mapped[str | None]
     made: Mapped[int] = mapped_column(default=0)
     why: Mapped[str | None]
     created_at: Mapped[datetime]

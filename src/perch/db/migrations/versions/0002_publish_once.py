@@ -76,7 +76,8 @@ def upgrade() -> None:
     sa.Column('missed_policy', sa.String(), nullable=False),
     sa.Column('starts_at', perch.db.base.UtcDateTime(timezone=True), nullable=False),
     sa.Column('ends_at', perch.db.base.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('next_at', perch.db.base.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('most', sa.Integer(), nullable=True),
+    sa.Column('next_local', sa.String(), nullable=True),
     sa.Column('made', sa.Integer(), nullable=False),
     sa.Column('why', sa.String(), nullable=True),
     sa.Column('created_at', perch.db.base.UtcDateTime(timezone=True), nullable=False),
@@ -89,7 +90,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('recurrence', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_recurrence_account_id'), ['account_id'], unique=False)
-        batch_op.create_index('ix_recurrence_next_at', ['next_at'], unique=False)
+        batch_op.create_index('ix_recurrence_next_local', ['next_local'], unique=False)
 
     op.create_table('slot',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -121,12 +122,12 @@ def upgrade() -> None:
     with op.batch_alter_table('post', schema=None) as batch_op:
         batch_op.add_column(sa.Column('jitter_s', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('recurrence_id', sa.Integer(), nullable=True))
-        batch_op.add_column(sa.Column('occurrence_at', perch.db.base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('occurrence', sa.String(), nullable=True))
         batch_op.add_column(sa.Column('reserved_micros', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('story_seq', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('story_hash', sa.String(), nullable=False, server_default=''))
         batch_op.create_index('ix_post_open_due_at', ['due_at'], unique=False, sqlite_where=sa.text("state IN ('scheduled', 'publishing')"), postgresql_where=sa.text("state IN ('scheduled', 'publishing')"))
-        batch_op.create_unique_constraint(batch_op.f('uq_post_recurrence_id_occurrence_at'), ['recurrence_id', 'occurrence_at'])
+        batch_op.create_unique_constraint(batch_op.f('uq_post_recurrence_id_occurrence'), ['recurrence_id', 'occurrence'])
         batch_op.create_foreign_key(batch_op.f('fk_post_recurrence_id_recurrence'), 'recurrence', ['recurrence_id'], ['id'], ondelete='SET NULL')
 
     with op.batch_alter_table('segment', schema=None) as batch_op:
@@ -139,6 +140,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('rests', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('missed_policy', sa.String(), nullable=False, server_default='send'))
         batch_op.create_check_constraint(batch_op.f('ck_x_account_missed_policy'), "missed_policy IN ('send', 'ask')")
+
+    with op.batch_alter_table('x_grant', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('refused_since', perch.db.base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('refused_at', perch.db.base.UtcDateTime(timezone=True), nullable=True))
 
     with op.batch_alter_table('x_app', schema=None) as batch_op:
         batch_op.add_column(sa.Column('paused_reason', sa.String(), nullable=True))
@@ -203,6 +208,10 @@ def _unguard(name: str, table: str) -> None:
 def downgrade() -> None:
     for name, table, *_ in _GUARDS:
         _unguard(name, table)
+    with op.batch_alter_table('x_grant', schema=None) as batch_op:
+        batch_op.drop_column('refused_at')
+        batch_op.drop_column('refused_since')
+
     with op.batch_alter_table('x_app', schema=None) as batch_op:
         batch_op.drop_column('rests')
         batch_op.drop_column('rests_until')
@@ -222,12 +231,12 @@ def downgrade() -> None:
 
     with op.batch_alter_table('post', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('fk_post_recurrence_id_recurrence'), type_='foreignkey')
-        batch_op.drop_constraint(batch_op.f('uq_post_recurrence_id_occurrence_at'), type_='unique')
+        batch_op.drop_constraint(batch_op.f('uq_post_recurrence_id_occurrence'), type_='unique')
         batch_op.drop_index('ix_post_open_due_at', sqlite_where=sa.text("state IN ('scheduled', 'publishing')"), postgresql_where=sa.text("state IN ('scheduled', 'publishing')"))
         batch_op.drop_column('story_hash')
         batch_op.drop_column('story_seq')
         batch_op.drop_column('reserved_micros')
-        batch_op.drop_column('occurrence_at')
+        batch_op.drop_column('occurrence')
         batch_op.drop_column('recurrence_id')
         batch_op.drop_column('jitter_s')
 
@@ -241,7 +250,7 @@ def downgrade() -> None:
     op.drop_table('recurrence_variant')
     op.drop_table('slot')
     with op.batch_alter_table('recurrence', schema=None) as batch_op:
-        batch_op.drop_index('ix_recurrence_next_at')
+        batch_op.drop_index('ix_recurrence_next_local')
         batch_op.drop_index(batch_op.f('ix_recurrence_account_id'))
 
     op.drop_table('recurrence')
