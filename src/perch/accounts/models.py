@@ -97,7 +97,10 @@ class XAccount(Base):
 
 
 class Grant(Base):
-    """What an account's holder consented to: one a account, replaced whole by a new consent."""
+    """What an account's holder consented to: one a account, replaced whole by a new consent.
+
+    ``refused_since`` and ``refused_at``: the first and the latest 401 of a run of them.
+    """
 
     __tablename__ = "x_grant"
     __table_args__ = (one_of("refresh_state", RefreshState),)
@@ -115,6 +118,8 @@ class Grant(Base):
     refresh_until: Mapped[datetime | None]
     granted_at: Mapped[datetime]
     rotated_at: Mapped[datetime]
+    refused_since: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
 
 
 class Revocation(Base):
