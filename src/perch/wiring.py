@@ -1,11 +1,13 @@
 """The composition root: builds what a process needs and hands it out as one value."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import MetaData
 
@@ -21,14 +23,15 @@ from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
-from perch.db.instance import fact, state_fact
-from perch.db.migrating import head, migrate, version
+from perch.db.instance import fact, one_at_a_time, state_fact
+from perch.db.migrating import head, migrate, require_known, version
 from perch.errors import PerchError
 from perch.fetch.allowing import allowances
-from perch.jobs import Committer, Engine, Pace
+from perch.jobs import Committer, Engine, Pace, waking
 from perch.media import uploading
 from perch.media.storing import MediaStore
 from perch.posts import handlers, queries, resuming
+from perch.posts.deleting import Deleter
 from perch.posts.publishing import Line, Publisher
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
@@ -38,6 +41,7 @@ from perch.x.wire import Bearer
 
 METADATA: MetaData = Base.metadata
 _KEY_CHECK = "key_check"
+_MIGRATING_SECONDS = 60
 
 
 class WrongKey(PerchError):
@@ -114,25 +118,33 @@ class Perch:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Perch]:
-    """Open database, store and clients. Nothing runs yet, and nothing was written. Raises WrongAllowance."""
+async def assemble(
+    settings: Settings, clock: Clock | None = None, *, dispatches: bool = True
+) -> AsyncIterator[Perch]:
+    """Open database, store and clients. Nothing runs yet, and nothing was written. Raises WrongAllowance.
+
+    Where ``dispatches`` is False, what becomes due is told to the process that does.
+    """
     clock = clock or SystemClock()
     folder.prepare(settings.data_dir)
     allowances(settings.fetch_allow)  # a wrong entry stops the start, not somebody's first picture
     pace = Pace().scaled(settings.pace)
     db = Database(settings.database)
-    sealer = Sealer(_root_key(settings, db))
+    sealer = Sealer(_root_key(settings))
     clients = XClients(open_session(), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
     committer = Committer(db.write)
-    engine = Engine(clock, pace.sweep, pace.hint_ahead)
+    poke = None if dispatches else partial(waking.poke, settings.data_dir / folder.WAKE_FILE)
+    engine = Engine(clock, pace.sweep, pace.hint_ahead, elsewhere=poke)
+    lines = Lines(db, clock, sealer, clients)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
-        lines=Lines(db, clock, sealer, clients), uploads=Uploads(db, clock, store),
+        lines=lines, uploads=Uploads(db, clock, store),
         worker=f"{socket.gethostname()}/{os.getpid()}", is_stopping=lambda: engine.is_stopping,
     )  # fmt: skip
     recovery = Recovery(db, clock, committer, publisher.is_draining)
-    handlers.register(engine, publisher, recovery, handlers.Sweep(db, clock, engine, pace))
+    deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
+    handlers.register(engine, publisher, deleter, recovery, handlers.Sweep(db, clock, engine, pace))
     try:
         yield Perch(settings, clock, pace, db, sealer, clients, store, committer, engine, publisher)
     finally:
@@ -144,6 +156,21 @@ async def assemble(settings: Settings, clock: Clock | None = None) -> AsyncItera
 async def bring_up_to_date(perch: Perch) -> None:
     """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
     await migrate(perch.db, METADATA)
+    await _check_key(perch)
+
+
+async def await_current(perch: Perch) -> None:
+    """Wait for whoever migrates, then check the key. Raises OldDatabase, NewerDatabase and WrongKey."""
+    for _ in range(_MIGRATING_SECONDS):
+        if await version(perch.db) == head():
+            break
+        await require_known(perch.db)
+        await asyncio.sleep(1)
+    await require_current(perch)
+    await _check_key(perch)
+
+
+async def _check_key(perch: Perch) -> None:
     async with perch.db.write() as session:
         known = await fact(session, _KEY_CHECK)
         if known is None:
@@ -157,15 +184,17 @@ async def bring_up_to_date(perch: Perch) -> None:
 
 async def require_current(perch: Perch) -> None:
     """For commands that run beside Perch. Raises OldDatabase when ``perch up`` has not migrated yet."""
-    if await version(perch.db) != head():
+    if (found := await version(perch.db)) != head():
         raise OldDatabase(
-            "The database is not at this version yet.", fix="Run perch up or perch migrate first."
+            f"The database is at version {found or 'none'}, and this Perch wants {head()}.",
+            fix="Run perch up or perch migrate first.",
         )
 
 
 async def prepare_apps(perch: Perch) -> None:
     """The rows of the configured X apps; posts that waited for one of them go on."""
     async with perch.db.write() as session:
+        await one_at_a_time(session)
         await apps.ensure_apps(session, perch.clock, perch.sealer, perch.settings, sandbox_app(perch))
         await resuming.resume_apps(session, apps.kinds(perch.settings))
 
@@ -185,8 +214,13 @@ def sandbox_app(perch: Perch) -> SandboxApp | None:
     return SandboxApp(
         api_url=url,
         authorize_url=f"{url}/i/oauth2/authorize",
-        client_secret=perch.sealer.digest("sandbox", "client_secret"),
+        client_secret=sandbox_secret(perch.sealer),
     )
+
+
+def sandbox_secret(sealer: Sealer) -> str:
+    """The client secret of the sandbox's app; it follows from the root key, so nobody has to hand it on."""
+    return sealer.digest("sandbox", "client_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +249,17 @@ async def readiness(perch: Perch) -> Readiness:
     return Readiness(True, beats, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
 
 
-def _root_key(settings: Settings, db: Database) -> str:
+def root_key(settings: Settings) -> str | None:
+    """The key there is already, if there is one."""
     if settings.secret_key:
         return settings.secret_key.get_secret_value()
-    if not db.is_sqlite:
+    return folder.secret_key(settings.data_dir) if (settings.data_dir / folder.KEY_FILE).exists() else None
+
+
+def _root_key(settings: Settings) -> str:
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value()
+    if not settings.is_sqlite:
         raise WrongKey(
             "PERCH_SECRET_KEY is not set.",
             fix="Set one long random PERCH_SECRET_KEY, the same on every machine.",

@@ -77,3 +77,12 @@ def test_another_key_than_the_database_s_is_refused_and_the_old_one_still_fits(c
     for right in ("k1:the-first-key", "k2:a-newer-key,k1:the-first-key"):
         assert command("migrate", **{name: right}).returncode == 0
     assert command("up", **{name: "k2:a-newer-key"}).returncode == 1
+
+
+def test_without_a_migrated_database_they_name_the_version_they_want(command, monkeypatch):
+    monkeypatch.setattr("perch.wiring._MIGRATING_SECONDS", 0)
+    for name in ("serve", "worker"):
+        ended = command(name)
+        assert ended.returncode == 1
+        assert "version none" in ended.stderr
+        assert "perch migrate" in ended.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perch.cli.up import PortTaken, listen
+from perch.cli.listening import PortTaken, listen
 from perch.settings import Settings
 
 

@@ -24,9 +24,25 @@ Account = Annotated[Optional[str], typer.Option("--account", help="Which account
 @app.command(epilog="Example: perch up")
 def up() -> None:
     """Run Perch: web, worker, and the sandbox when no X app is configured."""
-    from perch.cli.up import run
+    from perch.cli.up import up as run
 
     asyncio.run(run(load()))
+
+
+@app.command(epilog="Example: perch serve")
+def serve() -> None:
+    """Run the web alone; perch worker sends what it accepts."""
+    from perch.cli.up import serve as run
+
+    asyncio.run(run(load()))
+
+
+@app.command(epilog="Example: perch worker")
+def worker() -> None:
+    """Run a worker alone: one beside SQLite, any number beside PostgreSQL."""
+    from perch.cli.up import work
+
+    asyncio.run(work(load()))
 
 
 @app.command(epilog="Example: perch sandbox --port 5001")

@@ -13,8 +13,9 @@ from typing import NoReturn
 import structlog
 
 from perch.errors import PerchError
+from perch.seal import Sealer
 from perch.settings import Settings
-from perch.wiring import Perch, sandbox_app
+from perch.wiring import Perch, root_key, sandbox_secret
 
 log = structlog.get_logger(__name__)
 _CALLBACKS = ("/auth/x", "/auth/twitter", "/oauth/callback", "/callback")
@@ -28,23 +29,22 @@ class SandboxFailed(PerchError):
 
 
 def run(settings: Settings, port: int | None, data: Path | None) -> NoReturn:
-    """Become it: signals then reach nobody else."""
+    """Become it: signals then reach nobody else. A Perch with the same key can sign in to it."""
     extra = ["--data", str(data)] if data else []
     arguments = _arguments(settings, port or settings.local_x_port)
-    os.execv(sys.executable, [*arguments, *extra])  # noqa: S606 - our own interpreter and arguments
+    environment = {**_agreed(settings), **os.environ}
+    os.execve(sys.executable, [*arguments, *extra], environment)  # noqa: S606 - our own interpreter and arguments
 
 
 @asynccontextmanager
 async def child(perch: Perch) -> AsyncIterator[None]:
     """The sandbox beside Perch, with what it remembers in the data folder. Raises SandboxFailed."""
-    settings, agreed = perch.settings, sandbox_app(perch)
+    settings = perch.settings
     _require_free_port(settings)
-    # Not on the command line, which everybody on the machine can read.
-    secret = {"SANDBOX_CLIENT_SECRET": agreed.client_secret} if agreed and agreed.client_secret else {}
     process = await asyncio.create_subprocess_exec(
         *_arguments(settings, settings.local_x_port),
         "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent", str(os.getpid()),
-        stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **secret},
+        stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **_agreed(settings)},
     )  # fmt: skip
     try:
         await _until_it_listens(process, settings)
@@ -53,6 +53,12 @@ async def child(perch: Perch) -> AsyncIterator[None]:
         if process.returncode is None:
             process.terminate()
             await process.wait()
+
+
+def _agreed(settings: Settings) -> dict[str, str]:
+    """The secret that Perch shows the sandbox; not on the command line, which everybody can read."""
+    known = root_key(settings)
+    return {"SANDBOX_CLIENT_SECRET": sandbox_secret(Sealer(known))} if known else {}
 
 
 def _arguments(settings: Settings, port: int) -> list[str]:

@@ -1,21 +1,19 @@
-"""``perch up``: one process for web and worker, the sandbox its child."""
+"""The processes of Perch: ``up`` is web and worker in one, ``serve`` and ``worker`` are one of them each."""
 
 import asyncio
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 import uvicorn
 
 from perch import folder, logs, wiring
 from perch.cli import local_x
+from perch.cli.listening import Server, listen
 from perch.cli.output import say
-from perch.errors import PerchError
 from perch.jobs import waking
 from perch.settings import Settings, unknown
 from perch.web.app import create_app
@@ -24,107 +22,97 @@ from perch.wiring import Perch
 
 log = structlog.get_logger(__name__)
 _LONGEST_GOODBYE = 45
-_BACKLOG = 2048
 _KEPT_ALIVE = 130
 """Seconds. Caddy keeps its connections for two minutes: it must not send a post into one that just closed."""
 
 
-class PortTaken(PerchError):
-    """Another program listens where Perch should."""
-
-    code = "port_taken"
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to ``run``, as the worker has to end with the web; and idles quietly.
-
-    Uvicorn looks ten times a second whether it should stop, which alone would keep a small machine busy.
-    """
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        self.should_exit = True
-        self._stopping.set()
-
-    def capture_signals(self) -> Any:
-        return nullcontext()
-
-    async def main_loop(self) -> None:
-        # A counter of 0 makes every tick one that refreshes the Date header.
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 1.0)
-
-
-async def run(settings: Settings) -> None:
-    """Serve until a signal asks to stop; posts on their way are finished or recorded first."""
+async def up(settings: Settings) -> None:
+    """Serve and send until a signal asks to stop; posts on their way are finished or recorded first."""
     logs.configure(settings)
     folder.prepare(settings.data_dir)
     async with AsyncExitStack() as stack:
-        if settings.is_sqlite:
-            lock = folder.lock(settings.data_dir, f"process {os.getpid()} at {settings.origin}")
-            stack.callback(lock.release)
+        _own_folder(stack, settings, f"process {os.getpid()} at {settings.origin}")
         listener = listen(settings)
         stack.callback(listener.close)
         perch = await stack.enter_async_context(wiring.assemble(settings))
         await wiring.bring_up_to_date(perch)
         await wiring.prepare_apps(perch)
-        await wiring.take_over(perch)
         if settings.runs_sandbox:
             await stack.enter_async_context(local_x.child(perch))
-        await stack.enter_async_context(
-            waking.listening(settings.data_dir / folder.WAKE_FILE, perch.engine.ask_for_sweep)
-        )
-        await _serve(perch, listener)
+        server = _server(perch)
+        _on_signals(server.stop)
+        await stack.enter_async_context(_working(perch))
+        _greet(*_where(settings))
+        await server.serve(sockets=[listener])
+    log.info("stopped")
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises PortTaken and names the port."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(_BACKLOG)  # until somebody listens, the kernel lets a second Perch bind here too
-    except OSError as error:
-        listener.close()
-        raise PortTaken(
-            f"Perch cannot listen on {settings.host} port {settings.port}: {error.strerror}.",
-            fix="Stop what listens there, or set PERCH_PORT (and PERCH_HOST) to something else.",
-        ) from error
-    listener.set_inheritable(False)
-    return listener
+async def serve(settings: Settings) -> None:
+    """The web alone: what it accepts is sent by ``perch worker``."""
+    logs.configure(settings)
+    folder.prepare(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        listener = listen(settings)
+        stack.callback(listener.close)
+        perch = await stack.enter_async_context(wiring.assemble(settings, dispatches=False))
+        await wiring.await_current(perch)
+        await wiring.prepare_apps(perch)
+        server = _server(perch)
+        _on_signals(server.stop)
+        _greet(f"The web of Perch is at {settings.origin}", "Posts are sent by perch worker.")
+        await server.serve(sockets=[listener])
+    log.info("stopped")
 
 
-async def _serve(perch: Perch, listener: socket.socket) -> None:
+async def work(settings: Settings) -> None:
+    """The worker alone: beside SQLite the only one, beside PostgreSQL one of as many as you like."""
+    logs.configure(settings)
+    folder.prepare(settings.data_dir)
+    stopped = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        _own_folder(stack, settings, f"process {os.getpid()}, the worker")
+        perch = await stack.enter_async_context(wiring.assemble(settings))
+        await wiring.await_current(perch)
+        await wiring.prepare_apps(perch)
+        _on_signals(stopped.set)
+        await stack.enter_async_context(_working(perch))
+        _greet(f"The worker of Perch, process {os.getpid()}, sends what is due.")
+        await stopped.wait()
+    log.info("stopped")
+
+
+def _own_folder(stack: AsyncExitStack, settings: Settings, owner: str) -> None:
+    if settings.is_sqlite:
+        stack.callback(folder.lock(settings.data_dir, owner).release)
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _server(perch: Perch) -> Server:
     config = uvicorn.Config(
         create_app(perch), http=HurriedProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=_KEPT_ALIVE,
         forwarded_allow_ips="127.0.0.1",
     )  # fmt: skip
-    server = _Server(config)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    async with _working(perch):
-        greet(perch.settings)
-        await server.serve(sockets=[listener])
-    log.info("stopped")
+    return Server(config)
 
 
 @asynccontextmanager
 async def _working(perch: Perch) -> AsyncIterator[None]:
-    worker = asyncio.create_task(perch.engine.run())
-    worker.add_done_callback(_report_worker)
-    try:
-        yield
-    finally:
-        perch.engine.stop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(worker, return_exceptions=True), _LONGEST_GOODBYE)
+    await wiring.take_over(perch)
+    async with waking.listening(perch.settings.data_dir / folder.WAKE_FILE, perch.engine.ask_for_sweep):
+        worker = asyncio.create_task(perch.engine.run())
+        worker.add_done_callback(_report_worker)
+        try:
+            yield
+        finally:
+            perch.engine.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(worker, return_exceptions=True), _LONGEST_GOODBYE)
 
 
 def _report_worker(worker: "asyncio.Task[None]") -> None:
@@ -133,13 +121,20 @@ def _report_worker(worker: "asyncio.Task[None]") -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # without a worker nothing is sent: stop visibly
 
 
-def greet(settings: Settings) -> None:
-    """What to click, once."""
-    say(f"Perch is at {settings.origin}")
-    if settings.runs_sandbox:
-        say(f"The sandbox, a local X, is at {settings.local_x_url}")
-    if not settings.is_live:
-        say("No X app is configured, so nothing here reaches X. Open Perch and press “Sign in with X”.")
+def _where(settings: Settings) -> tuple[str, ...]:
+    """What to click."""
+    sandbox = f"The sandbox, a local X, is at {settings.local_x_url}"
+    nowhere = "No X app is configured, so nothing here reaches X. Open Perch and press “Sign in with X”."
+    return (
+        f"Perch is at {settings.origin}",
+        *([sandbox] if settings.runs_sandbox else []),
+        *([] if settings.is_live else [nowhere]),
+    )
+
+
+def _greet(*lines: str) -> None:
+    """Once, when everything runs."""
+    say(*lines)
     say(*(f"{name} is set, but is no setting of this Perch: it does nothing." for name in unknown()))
     say("Ctrl-C stops it.")
     sys.stdout.flush()

@@ -90,6 +90,12 @@ async def version(database: Database) -> str | None:
             return await connection.run_sync(_version)
 
 
+async def require_known(database: Database) -> None:
+    """Raises NewerDatabase when a later Perch has been at work."""
+    async with database.engine.connect() as connection:
+        await connection.run_sync(lambda inner: _refuse_newer(inner, config_for(inner, MetaData())))
+
+
 def head() -> str | None:
     """The version this code wants; None while there are no migrations at all."""
     return ScriptDirectory.from_config(config_for(None, MetaData())).get_current_head()

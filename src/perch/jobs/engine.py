@@ -27,8 +27,16 @@ _BATCH = 50
 class Engine:
     """The hints of one process and the loop that follows them."""
 
-    def __init__(self, clock: Clock, sweep_every: float, hint_ahead: float = 60.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        sweep_every: float,
+        hint_ahead: float = 60.0,
+        elsewhere: Callable[[], object] | None = None,
+    ) -> None:
+        """``elsewhere`` tells the process that follows hints to look, where that is not this one."""
         self._clock = clock
+        self._elsewhere = elsewhere
         self._sweep_every = sweep_every
         self._hint_ahead = timedelta(seconds=hint_ahead)
         driver = InMemoryDriver()
@@ -65,6 +73,9 @@ class Engine:
         """Queue a hint now; one for a far instant is left to the sweeps: a full calendar is rows only."""
         wait = max(timedelta(), at - self._clock.now())
         if wait > self._hint_ahead:
+            return
+        if self._elsewhere is not None:
+            await asyncio.to_thread(self._elsewhere)
             return
         await self._hints.enqueue(entrypoint, key.encode(), execute_after=wait)
 
