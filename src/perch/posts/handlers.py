@@ -7,6 +7,7 @@ from perch.clock import Clock
 from perch.db import Database
 from perch.jobs import Engine, Pace
 from perch.posts import queries
+from perch.posts.deleting import DELETE, Deleter
 from perch.posts.publishing import Publisher
 from perch.posts.recovering import Recovery
 from perch.posts.scheduling import DRAIN
@@ -34,8 +35,12 @@ class Sweep:
             await self.engine.hint(DRAIN, str(account_id), at)
 
 
-def register(engine: Engine, publisher: Publisher, recovery: Recovery, sweep: Sweep) -> None:
+def register(
+    engine: Engine, publisher: Publisher, deleter: Deleter, recovery: Recovery, sweep: Sweep
+) -> None:
     """Hang this room's work on the engine."""
     engine.handle(DRAIN, publisher.drain)
+    engine.handle(DELETE, deleter.delete)
     engine.each_sweep(recovery.sweep)
     engine.each_sweep(sweep.hint_what_is_due)
+    engine.each_sweep(deleter.hint_what_is_due)

@@ -53,6 +53,22 @@ def _settled(facts: _Fact) -> str:
     }[facts["how"]]
 
 
+def _delete_asked(facts: _Fact) -> str:
+    return f"{facts['name']} asked to delete {_count(facts['cards'], 'card')} on X"
+
+
+def _deleted(facts: _Fact) -> str:
+    if not facts["was_there"]:
+        return f"card {facts['card']} was no longer on X"
+    spent = facts["spent_micros"]
+    return f"card {facts['card']} deleted on X" + (f", {Price(spent).show()} spent" if spent else "")
+
+
+def _left(facts: _Fact) -> str:
+    unsent = _count(facts["unsent"], "card")
+    return f"left as it is by {facts['name']}; {unsent} {'was' if facts['unsent'] == 1 else 'were'} not sent"
+
+
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
@@ -72,5 +88,11 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "refused": _sentence,
     "settled": _settled,
     "resumed": lambda facts: f"resumed by {facts['name']}",
+    "continued": lambda facts: f"continued by {facts['name']}, from card {facts['card']} on",
+    "left": _left,
+    "delete_asked": _delete_asked,
+    "deleted": _deleted,
+    "delete_waits": lambda facts: f"not deleted yet: {facts['sentence']}",
+    "delete_refused": lambda facts: f"not deleted: {facts['sentence']}",
     "cancelled": lambda facts: f"cancelled by {facts['name']}",
 }
