@@ -20,6 +20,7 @@ class Pace:
     retry_most: float = 900.0
     rate_unknown: float = 900.0
     rate_most: float = 14400.0
+    rate_spread: float = 30.0
     probe: float = 3600.0
     looks: tuple[float, ...] = (5.0, 30.0, 120.0)
     latest_arrival: float = 180.0
