@@ -22,7 +22,7 @@ from perch.posts import chain, queries
 from perch.posts.errors import TooLate
 from perch.posts.models import Post, PostState, Segment, SegmentState
 from perch.posts.publishing import Line, Lines
-from perch.posts.retrying import deletion_again_at
+from perch.posts.retrying import backoff
 from perch.posts.scheduling import DRAIN
 from perch.x import errors as x
 from perch.x.posts import DeletePost
@@ -60,6 +60,22 @@ async def ask(session: AsyncSession, clock: Clock, engine: Engine, post: Post, n
     await session.flush()
     await chain.append(session, [chain.Happening(post.id, now, "delete_asked", detail)])
     engine.wake(session, DELETE, str(post.account_id), now)
+
+
+def try_again_at(error: PerchError, *, now: datetime, tries: int, pace: Pace) -> datetime | None:
+    """When to ask X again; None when it refuses, and would again. Pure.
+
+    What a person has to mend is looked at again as seldom as a pause is.
+    """
+    match error:
+        case x.RateLimited(resets_at=resets_at):
+            return max(resets_at or now + timedelta(seconds=pace.rate_unknown), now)
+        case x.Unreachable() | x.Unavailable() | x.Forbidden(reason=x.ForbiddenReason.EDGE):
+            return now + backoff(tries, pace)
+        case x.Unauthorized() | x.GrantLost() | x.OutOfCredits() | x.AppMisconfigured():
+            return now + timedelta(seconds=pace.probe)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,7 @@ class Deleter:
         try:
             was_there = await self._send(segment)
         except PerchError as error:
-            again_at = deletion_again_at(error, now=self.clock.now(), tries=post.tries, pace=self.pace)
+            again_at = try_again_at(error, now=self.clock.now(), tries=post.tries, pace=self.pace)
             await self._put_off(post, segment, error, again_at)
         else:
             await self._deleted(post, segment, was_there=was_there)
