@@ -116,6 +116,61 @@ async def test_a_rate_hits_the_same_requests_for_the_same_seed(start: Any) -> No
     assert 5 <= first.count(500) <= 35
 
 
+async def test_a_storm_strikes_everything_that_fits_while_it_lasts(start: Any) -> None:
+    x = await start(SandboxConfig(pace=0.5))
+    ada = await x.token()
+    await x.fault(match=POST, action="status", status=503, lasts=60)
+
+    async def struck(moments: tuple[int, ...]) -> list[int]:
+        statuses = []
+        for seconds in moments:
+            x.clock.advance(seconds)
+            statuses.append((await x.post(ada, f"at {x.clock.at}")).status)
+        return statuses
+
+    assert await struck((0, 20, 9, 1, 100)) == [503, 503, 503, 201, 201]
+
+
+async def test_a_storm_comes_again_at_its_rate(start: Any) -> None:
+    x = await start(SandboxConfig(seed=3), rate_limits=False)
+    ada = await x.token()
+    await x.fault(match=POST, action="status", status=503, lasts=3, rate=0.1)
+    statuses = []
+    for n in range(100):
+        x.clock.advance(1)
+        statuses.append((await x.post(ada, f"post {n}")).status)
+    (fault,) = (await x.control("GET", "faults"))["faults"]
+    assert fault["struck"] >= 2
+    assert 2 * fault["struck"] < fault["applied"] == statuses.count(503) <= 3 * fault["struck"]
+
+
+async def test_a_429_names_the_end_of_its_window(start: Any) -> None:
+    x = await start(SandboxConfig(pace=0.1))
+    ada = await x.token()
+    await x.fault(match=POST, action="status", status=429, resets_in=900)
+    got = await x.post(ada, "Too much")
+    assert got.status == 429
+    assert got.headers["x-rate-limit-remaining"] == "0"
+    assert int(got.headers["x-rate-limit-reset"]) == int(x.clock.at) + 90
+
+
+async def test_late_commits_come_at_moments_of_their_own(start: Any) -> None:
+    async def lateness(seed: int) -> list[int]:
+        x = await start(SandboxConfig(pace=0.001, seed=seed), rate_limits=False)
+        ada = await x.token()
+        await x.fault(match=POST, action="late_commit", seconds=0, at_most=180, times=9)
+        begun = time.monotonic()
+        for n in range(9):
+            with pytest.raises(aiohttp.ClientError):
+                await x.post(ada, f"post {n}")
+        await asyncio.gather(*x.running.app.faults.late)
+        assert time.monotonic() - begun < 5
+        return [int(post["text"][5:]) for post in (await x.control("GET", "ledger"))["posts"]]
+
+    assert sorted(await lateness(1)) == list(range(9))
+    assert await lateness(1) != list(range(9))
+
+
 async def test_a_lost_answer_to_a_refresh_leaves_the_old_token_spent(x: Any) -> None:
     pair = (await x.exchange(code=await x.code())).body
     await x.fault(match={"path": "/2/oauth2/token"}, action="commit_then_drop")

@@ -214,3 +214,12 @@ async def test_stored_bytes_are_served_in_a_cage(x: Any, ada: str, png: bytes) -
         assert served.headers["content-type"] == "image/png"
     assert (await x.ask("GET", f"/media/7_{media}")).status == 404
     assert (await x.ask("GET", "/media/3_..%2f..%2fetc")).status == 404
+
+
+async def test_processing_fails_for_a_share_of_uploads(x: Any, ada: str, gif: bytes) -> None:
+    await x.set(processing_s=0, processing_error="InvalidMedia", processing_error_rate=0.5)
+    states = set()
+    for _ in range(12):
+        _, finished = await chunked(x, ada, gif, "image/gif", "tweet_gif")
+        states.add(finished.body["data"]["processing_info"]["state"])
+    assert states == {"succeeded", "failed"}

@@ -142,3 +142,20 @@ async def test_expansions_bring_authors_and_media_once(x: Any, ada: str) -> None
 async def test_an_unknown_path_of_the_api_is_a_problem(x: Any, ada: str) -> None:
     got = await x.ask("GET", "/2/everything", ada)
     assert (got.status, got.body["title"]) == (404, "Not Found")
+
+
+async def test_with_varying_lags_a_timeline_may_show_the_newer_first(start: Any) -> None:
+    x = await start(timeline_lag_s=120, lags_vary=True, rate_limits=False)
+    ada = await x.token()
+    ids = [await x.posted(ada, f"post {n}") for n in range(30)]
+
+    async def shown() -> list[str]:
+        answer = await x.ask("GET", "/2/users/1700000000000000001/tweets?max_results=100", ada)
+        return [post["id"] for post in answer.body.get("data", [])][::-1]
+
+    x.clock.advance(60)
+    halfway = await shown()
+    assert 5 < len(halfway) < 25
+    assert halfway != ids[: len(halfway)]
+    x.clock.advance(60)
+    assert await shown() == ids

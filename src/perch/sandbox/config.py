@@ -19,7 +19,7 @@ class BadSetting(ValueError):
 class Settings:
     """What X does not promise, and what tests want to bend. Names ending in ``_s`` are seconds.
 
-    Only ``processing_s`` and the two lags are scaled by the sandbox's pace.
+    The lives of codes, tokens and media are real seconds; everything else is scaled by the sandbox's pace.
     """
 
     code_ttl_s: float = 30
@@ -38,9 +38,11 @@ class Settings:
     media_ttl_s: float = 86_400
     processing_s: float = 2
     processing_error: str = ""  # name of the error that processing ends with; empty means it succeeds
+    processing_error_rate: float = 1  # which share of uploads that error hits, by seed
     video_max_s: float = 140
     timeline_lag_s: float = 0
     visibility_lag_s: float = 0  # how long a fresh post cannot be replied to
+    lags_vary: bool = False  # every post has a part of these lags of its own, by seed
     delete_missing: Literal["false", "404"] = "false"
     names: Literal["old", "new"] = "old"
     clock_offset_s: float = 0

@@ -1,8 +1,8 @@
 """What goes wrong between X and its callers, by script or by seed: before, after or instead of an answer."""
 
 import asyncio
-import hashlib
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -10,8 +10,9 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from perch.sandbox.breaking import Captured, drip, half, hang_up, replayed, reply, whole_body
 from perch.sandbox.tokens import bearer
-from perch.sandbox.world import ARRIVAL, Arrival, Seen, World
+from perch.sandbox.world import ARRIVAL, Arrival, World
 
 ACTIONS = (
     "commit_then_drop",
@@ -24,7 +25,8 @@ ACTIONS = (
     "garbage",
     "slow_drip",
 )
-NUMBERS = frozenset({"status", "seconds", "times", "rate"})
+COUNTED = frozenset({"id", "seen", "struck", "applied", "until_ms"})
+NUMBERS = frozenset({"status", "seconds", "at_most", "times", "rate", "lasts", "resets_in"})
 GARBAGE = {
     "html": (
         b"<!DOCTYPE html><html><head><title>X / ?</title></head><body>Something went wrong</body></html>",
@@ -36,17 +38,17 @@ GARBAGE = {
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class ConnectionDropped(Exception):
-    """Raised instead of closing the connection when no server is there to close one."""
-
-
 class BadFault(ValueError):
     """A fault that cannot be understood."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """One rule. It answers the next ``times`` matching requests, or a ``rate`` of all of them, by seed."""
+    """One rule. It strikes the next ``times`` matching requests, or a ``rate`` of all of them, by seed.
+
+    ``lasts`` makes each strike a storm: everything that fits is struck for so many seconds more. ``at_most``
+    makes the pause any length from ``seconds`` to it. ``resets_in`` adds X's headers of a full window.
+    """
 
     id: int
     action: str
@@ -57,29 +59,19 @@ class Fault:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0
+    at_most: float = 0
     kind: str = "html"
     times: int | None = None
     rate: float | None = None
+    lasts: float = 0
+    resets_in: float = 0
     seen: int = 0
+    struck: int = 0
     applied: int = 0
+    until_ms: int = 0
 
     def described(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(slots=True)
-class Captured:
-    """An answer that was given but not sent."""
-
-    status: int = 500
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytes = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message.get("headers", ()))
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
 
 
 @dataclass(slots=True)
@@ -99,7 +91,7 @@ class Faults:
         values = {name: value for name, value in body.items() if name != "match"} | match
         if values.get("action") not in ACTIONS:
             raise BadFault(f"action is one of {', '.join(ACTIONS)}.")
-        if unknown := values.keys() - Fault.__slots__ | values.keys() & {"id", "seen", "applied"}:
+        if unknown := values.keys() - Fault.__slots__ | values.keys() & COUNTED:
             raise BadFault(f"A fault has no {min(unknown)!r}.")
         if values.get("kind", "html") not in GARBAGE:
             raise BadFault(f"kind is one of {', '.join(GARBAGE)}.")
@@ -143,11 +135,7 @@ class Faults:
             else:
                 await self._apply(fault, app, scope, receive, send, noting)
         finally:
-            self._note(scope["method"], path, status, username, action, began_ms)
-
-    def _note(self, *seen: Any) -> None:
-        self.world.requests_seen += 1
-        self.world.requests.append(Seen(self.world.requests_seen, *seen, self.world.now()))
+            self.world.note(scope["method"], path, status, username, action, began_ms)
 
     def _username(self, scope: Scope) -> str:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
@@ -164,32 +152,38 @@ class Faults:
 
     def _due(self, fault: Fault) -> bool:
         fault.seen += 1
-        if fault.times is not None and fault.applied >= fault.times:
+        if self.world.now() < fault.until_ms:
+            return True
+        if fault.times is not None and fault.struck >= fault.times:
             return False
-        return fault.rate is None or self._chance(fault) < fault.rate
+        if fault.rate is not None and self.world.chance("fault", fault.id, fault.seen) >= fault.rate:
+            return False
+        fault.struck += 1
+        fault.until_ms = self.world.now() + int(fault.lasts * self.world.config.pace * 1000)
+        return True
 
-    def _chance(self, fault: Fault) -> float:
-        """A number in 0..1 that seed, rule and turn decide."""
-        key = f"{self.world.config.seed}/{fault.id}/{fault.seen}".encode()
-        return int.from_bytes(hashlib.blake2b(key, digest_size=7).digest()) / 2**56
+    def _pause_s(self, fault: Fault) -> float:
+        more = max(0.0, fault.at_most - fault.seconds)
+        share = self.world.chance("pause", fault.id, fault.seen) if more else 0.0
+        return (fault.seconds + more * share) * self.world.config.pace
 
     async def _apply(
         self, fault: Fault, app: App, scope: Scope, receive: Receive, raw: Send, send: Send
     ) -> None:
         """``raw`` is the server's own send, which knows the connection; ``send`` also notes the status."""
-        pause_s = fault.seconds * self.world.config.pace
+        pause_s = self._pause_s(fault)
         match fault.action:
             case "drop":
-                await _hang_up(receive, raw)
+                await hang_up(receive, raw)
             case "status":
-                await _reply(send, fault.status, _fault_headers(fault), _fault_body(fault))
+                await reply(send, fault.status, self._headers(fault), _fault_body(fault))
             case "delay":
                 await asyncio.sleep(pause_s)
                 await app(scope, receive, send)
             case "late_commit":
-                body = await _whole_body(receive)
+                body = await whole_body(receive)
                 self._later(pause_s, app, scope, body)
-                await _hang_up(receive, raw)
+                await hang_up(receive, raw)
             case _:
                 captured = Captured()
                 await app(scope, receive, captured.send)
@@ -201,23 +195,34 @@ class Faults:
         """The request was served; now its answer is lost, cut, replaced or dripped."""
         match fault.action:
             case "commit_then_drop":
-                await _hang_up(receive, raw)
+                await hang_up(receive, raw)
             case "commit_then_status":
-                await _reply(send, fault.status, _fault_headers(fault), _fault_body(fault))
+                await reply(send, fault.status, self._headers(fault), _fault_body(fault))
             case "cut":
-                await _half(captured, receive, raw, send)
+                await half(captured, receive, raw, send)
             case "garbage":
                 body, encoding = GARBAGE[fault.kind]
                 headers = [(b"content-type", b"text/html" if encoding is None else b"application/json")]
                 headers += [(b"content-encoding", encoding)] if encoding else []
-                await _reply(send, captured.status, headers, body)
+                await reply(send, captured.status, headers, body)
             case _:
-                await _drip(captured, pause_s, send)
+                await drip(captured, pause_s, send)
+
+    def _headers(self, fault: Fault) -> list[tuple[bytes, bytes]]:
+        return [*self._window(fault), *_fault_headers(fault)]
+
+    def _window(self, fault: Fault) -> list[tuple[bytes, bytes]]:
+        """The headers of a window that is used up; X writes its end in whole seconds."""
+        if not fault.resets_in:
+            return []
+        reset = math.ceil(self.world.now() / 1000 + fault.resets_in * self.world.config.pace)
+        values = {"limit": 100, "remaining": 0, "reset": reset}
+        return [(f"x-rate-limit-{name}".encode(), str(value).encode()) for name, value in values.items()]
 
     def _later(self, pause_s: float, app: App, scope: Scope, body: bytes) -> None:
         async def commit() -> None:
             await asyncio.sleep(pause_s)
-            await app(scope, _replayed(body), Captured().send)
+            await app(scope, replayed(body), Captured().send)
 
         task = asyncio.create_task(commit())
         self.late.add(task)
@@ -236,62 +241,3 @@ def _fault_headers(fault: Fault) -> list[tuple[bytes, bytes]]:
         **{k.lower(): v for k, v in fault.headers.items()},
     }
     return [(name.encode(), str(value).encode()) for name, value in given.items()]
-
-
-async def _reply(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _whole_body(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return bytes(body)
-
-
-def _replayed(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
-
-
-def _transport(raw: Send) -> asyncio.Transport:
-    """The connection under uvicorn's send; ASGI itself has no way to hang up."""
-    transport = getattr(getattr(raw, "__self__", None), "transport", None)
-    if transport is None:
-        raise ConnectionDropped
-    found: asyncio.Transport = transport
-    return found
-
-
-async def _hang_up(receive: Receive, raw: Send) -> None:
-    """Close the connection without a byte, and wait until the server knows."""
-    _transport(raw).abort()
-    await _gone(receive)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _half(captured: Captured, receive: Receive, raw: Send, send: Send) -> None:
-    transport = _transport(raw)
-    await send({"type": "http.response.start", "status": captured.status, "headers": captured.headers})
-    half = captured.body[: len(captured.body) // 2]
-    await send({"type": "http.response.body", "body": half, "more_body": True})
-    transport.close()
-    await _gone(receive)
-
-
-async def _drip(captured: Captured, pause_s: float, send: Send) -> None:
-    await send({"type": "http.response.start", "status": captured.status, "headers": captured.headers})
-    for letter in captured.body:
-        await asyncio.sleep(pause_s / max(1, len(captured.body)))
-        await send({"type": "http.response.body", "body": bytes((letter,)), "more_body": True})
-    await send({"type": "http.response.body", "body": b""})

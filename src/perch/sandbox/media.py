@@ -111,7 +111,7 @@ class Uploads:
             width=found.width,
             height=found.height,
             duration_ms=found.duration_ms,
-            error=found.error or (world.settings.processing_error if waits else ""),
+            error=found.error or (_unlucky(call, media) if waits else ""),
             finalized_at=now,
             ready_at=ready_at,
         )
@@ -217,6 +217,13 @@ def _mine(call: Call, media_id: Any) -> Media:
 
 def _processed(media: Media) -> bool:
     return media.category.endswith(("gif", "video"))
+
+
+def _unlucky(call: Call, media: Media) -> str:
+    """The error that processing ends with although nothing is wrong with the file."""
+    settings = call.world.settings
+    is_hit = call.world.chance("processing", media.id) < settings.processing_error_rate
+    return settings.processing_error if is_hit else ""
 
 
 def _seconds_left(call: Call, media: Media) -> int:

@@ -58,8 +58,8 @@ def _parent(world: World, person: Person, draft: Draft) -> Post | None:
     if draft.reply_to is None:
         return None
     parent = world.live_post(draft.reply_to)
-    lag_ms = world.settings.visibility_lag_s * world.config.pace * 1000
-    if parent is None or world.now() - parent.created_at < lag_ms:
+    lag_s = world.settings.visibility_lag_s
+    if parent is None or world.now() - parent.created_at < world.lag_ms(lag_s, "parent", parent.id):
         raise forbidden(REPLY_GONE)
     if parent.author_id == person.id:
         return parent  # one's own thread; observed, not documented
@@ -118,7 +118,7 @@ def _check_duplicate(world: World, person: Person, text: str) -> None:
         return
     if older.id in world.gone and not world.settings.duplicate_counts_deleted:
         return
-    if world.now() - older.created_at < world.settings.duplicate_window_s * 1000:
+    if world.now() - older.created_at < world.settings.duplicate_window_s * world.config.pace * 1000:
         raise forbidden(DUPLICATE)
 
 

@@ -156,12 +156,17 @@ def _refresh(world: World, app: App, form: Form) -> dict[str, Any]:
         raise bad_token()
     if token.expires_at <= world.now():
         raise bad_token()
-    if token.spent_at and world.now() - token.spent_at >= world.settings.refresh_grace * 1000:
+    if token.spent_at and world.now() - token.spent_at >= _grace_ms(world):
         if world.settings.family_revoke:
             world.drop_grant(grant.id)
         raise bad_token()
     _retire(world, token)
     return _pair(world, grant)
+
+
+def _grace_ms(world: World) -> float:
+    """X documents no grace at all; other providers give about 30 seconds."""
+    return world.settings.refresh_grace * world.config.pace * 1000
 
 
 def _retire(world: World, spent: Token) -> None:

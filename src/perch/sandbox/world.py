@@ -1,5 +1,6 @@
 """Everything the sandbox knows, in memory. Journals write it behind; the rules live elsewhere."""
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
@@ -102,6 +103,22 @@ class World:
 
     def new_id(self) -> str:
         return self.snowflakes.next(self.now())
+
+    def chance(self, *what: object) -> float:
+        """A number in 0..1 that the seed and ``what`` it is about decide."""
+        key = "/".join(map(str, (self.config.seed, *what))).encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=7).digest()) / 2**56
+
+    def lag_ms(self, seconds: float, *what: object) -> float:
+        """How late something shows: all of the lag, or with ``lags_vary`` a part of its own."""
+        part = self.chance("lag", *what) if self.settings.lags_vary else 1.0
+        return seconds * part * self.config.pace * 1000
+
+    def note(self, method: str, path: str, status: int, username: str, fault: str, began_ms: int) -> None:
+        """Write a request down that has just ended."""
+        self.requests_seen += 1
+        seen = Seen(self.requests_seen, method, path, status, username, fault, began_ms, self.now())
+        self.requests.append(seen)
 
     def keep_person(self, person: Person) -> None:
         if old := self.people.get(person.id):
