@@ -1,13 +1,16 @@
 """What needs no server: words, times, states, links."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from perch.posts.models import PostState, SegmentState
+from perch.posts.models import PostState, Segment, SegmentState
+from perch.posts.standing import Standing
 from perch.web import states
 from perch.web.errors import quoted_path
 from perch.web.frame import Frame
@@ -43,18 +46,51 @@ def test_links_are_followed_and_names_and_tags_are_marked() -> None:
 
 @pytest.mark.parametrize("state", list(PostState))
 def test_every_state_of_a_post_has_a_shape_and_a_word(state: PostState) -> None:
-    shown = states.of_post(state, paused_reason=None, due_at=None, now=NOON)
+    shown = states.of_post(Standing(state, due_at=None), NOON)
     assert shown.word
     assert shown.shape
 
 
 @pytest.mark.parametrize("state", list(SegmentState))
 def test_every_state_of_a_card_has_a_shape_and_a_word(state: SegmentState) -> None:
-    assert states.of_card(state).word
+    assert states.of_card(Segment(state=state)).word
 
 
-def test_a_post_that_waits_for_a_sign_in_is_called_paused() -> None:
-    assert states.of_post("scheduled", paused_reason="login", due_at=NOON, now=NOON).word == "paused"
+SAID = [
+    ({"state": "scheduled", "paused_reason": "login"}, "paused"),
+    ({"state": "publishing", "paused_reason": "credits"}, "paused"),
+    ({"state": "scheduled", "due_at": NOON}, "waiting"),
+    ({"state": "publishing", "is_checking": True}, "checking"),
+    ({"state": "published", "live": 1, "is_deleting": True}, "deleting"),
+    ({"state": "published", "live": 1, "deleted": 2}, "live"),
+    ({"state": "published", "deleted": 3}, "deleted on X"),
+    ({"state": "cancelled", "deleted": 1}, "cancelled"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "word"), SAID)
+def test_a_post_is_called_what_it_is(facts: dict[str, Any], word: str) -> None:
+    standing = Standing(**{"due_at": None, **facts, "state": PostState(facts["state"])})
+    assert states.of_post(standing, NOON).word == word
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_checking", "word"),
+    [
+        ({}, True, "checking"),
+        ({"delete_at": NOON}, False, "deleting"),
+        ({"deleted_at": NOON}, False, "deleted on X"),
+    ],
+)
+def test_a_card_is_called_what_it_is(facts: dict[str, Any], is_checking: bool, word: str) -> None:
+    assert states.of_card(Segment(state="published", **facts), is_checking=is_checking).word == word
+
+
+def test_every_shape_is_drawn() -> None:
+    drawn = {path.stem for path in (Path(__file__).parents[2] / "assets/icons").glob("state-*.svg")}
+    said = {states.of_post(Standing(state, due_at=None), NOON) for state in PostState}
+    said |= {state for state, _ in states.MEANINGS}
+    assert {f"state-{one.shape}" for one in said} <= drawn
 
 
 def test_times_are_read_in_the_zone_of_the_writer() -> None:

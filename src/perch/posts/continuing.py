@@ -19,29 +19,29 @@ async def go_on(session: AsyncSession, clock: Clock, engine: Engine, post: Post,
     """Send the cards that are not out, from the first one on. Raises TooLate, and RuleBroken for the rest."""
     await _taken(session, post)
     cards = await queries.cards(session, post.id)
-    unsent = [card for card in cards if card.segment.x_post_id is None]
+    unsent = _unsent(cards)
+    first = unsent[0].segment
     if any(card.segment.deleted_at for card in cards):
         raise TooLate("A card of this thread was deleted on X.", fix="Leave it as it is, or post it anew.")
-    if unsent[0].segment.state == SegmentState.DROPPED:
+    if first.state == SegmentState.DROPPED or cards[first.position - 1].segment.x_post_id is None:
         raise TooLate(
-            "The next card was given up, so nothing may follow it.", fix="Delete what is live, or leave it."
+            "Perch does not know the id of the card before, so nothing may follow it.",
+            fix="Delete what is live, or leave it.",
         )
-    await _check(session, post, cards, unsent[0].segment.position)
+    await _check(session, post, cards, first.position)
     await _set_cards(session, unsent, SegmentState.WAITING)
     post.state, post.updated_at, post.finished_at = PostState.PUBLISHING, clock.now(), None
     post.tries, post.try_at = 0, None
     post.why = post.fix = post.rule = None
     await session.flush()
-    await wake(
-        session, clock, engine, post, "continued", {"name": name, "card": unsent[0].segment.position + 1}
-    )
+    await wake(session, clock, engine, post, "continued", {"name": name, "card": first.position + 1})
 
 
 async def leave(session: AsyncSession, clock: Clock, post: Post, name: str) -> None:
     """What is out stays, the rest is dropped, and the post counts as published."""
     await _taken(session, post)
     now = clock.now()
-    unsent = [card for card in await queries.cards(session, post.id) if card.segment.x_post_id is None]
+    unsent = _unsent(await queries.cards(session, post.id))
     await _set_cards(session, unsent, SegmentState.DROPPED)
     post.state, post.finished_at, post.updated_at = PostState.PUBLISHED, now, now
     post.why = post.fix = post.rule = None
@@ -49,6 +49,10 @@ async def leave(session: AsyncSession, clock: Clock, post: Post, name: str) -> N
     await chain.append(
         session, [chain.Happening(post.id, now, "left", {"name": name, "unsent": len(unsent)})]
     )
+
+
+def _unsent(cards: list[queries.Card]) -> list[queries.Card]:
+    return [card for card in cards if card.segment.state != SegmentState.PUBLISHED]
 
 
 async def _taken(session: AsyncSession, post: Post) -> None:

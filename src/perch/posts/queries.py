@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +20,7 @@ from perch.posts.models import (
     SegmentMedia,
     SegmentState,
 )
+from perch.posts.standing import Standing, of
 
 OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
 
@@ -33,6 +34,7 @@ class Listed:
     app: XApp
     first: Segment
     cards: int
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +65,13 @@ def is_live() -> ColumnElement[bool]:
     )
 
 
-def is_checking() -> ColumnElement[bool]:
-    """Whether Perch is finding out what became of a card."""
-    return exists().where(
-        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state == AttemptState.UNKNOWN
-    )
-
-
 def may_send(now: datetime) -> ColumnElement[bool]:
-    """Whether neither a pause nor a rest holds up a post's account or its X app."""
+    """Whether neither a pause nor a rest holds up a post's account or its X app. A pause may let a probe by."""
     return exists().where(
         XAccount.id == Post.account_id,
         XApp.id == XAccount.app_id,
-        XAccount.paused_reason.is_(None),
-        XApp.paused_reason.is_(None),
+        or_(XAccount.paused_reason.is_(None), XAccount.paused_until <= now),
+        or_(XApp.paused_reason.is_(None), XApp.paused_until <= now),
         or_(XAccount.rests_until.is_(None), XAccount.rests_until <= now),
         or_(XApp.rests_until.is_(None), XApp.rests_until <= now),
     )
@@ -88,7 +83,6 @@ def _ready(now: datetime) -> Select[Post]:
     )
     return select(Post).where(
         Post.state.in_(OPEN_STATES),
-        Post.paused_reason.is_(None),
         Post.due_at <= now,
         or_(Post.try_at.is_(None), Post.try_at <= now),
         may_send(now),
@@ -125,7 +119,6 @@ async def coming(session: AsyncSession, now: datetime, until: datetime) -> Seque
     """(account, instant) of posts that become ready soon, for hints at the second."""
     statement = select(Post.account_id, Post.due_at, Post.try_at).where(
         Post.state.in_(OPEN_STATES),
-        Post.paused_reason.is_(None),
         Post.due_at <= until,
         or_(Post.due_at > now, and_(Post.try_at > now, Post.try_at <= until)),
     )
@@ -154,6 +147,16 @@ async def abandoned(session: AsyncSession, now: datetime) -> Sequence[tuple[Atte
         )
     )
     return [(attempt, segment) for attempt, segment in await session.execute(statement)]
+
+
+async def due_instants(session: AsyncSession, account_id: int, now: datetime) -> set[datetime]:
+    """The instants to come at which this account has a post, where chance has not moved them."""
+    found = await session.execute(
+        select(Post.due_at, Post.jitter_s).where(
+            Post.account_id == account_id, Post.state.in_(OPEN_STATES), Post.due_at > now - timedelta(days=1)
+        )
+    )
+    return {due_at - timedelta(seconds=jitter_s) for due_at, jitter_s in found if due_at is not None}
 
 
 async def cards(session: AsyncSession, post_id: int) -> list[Card]:
@@ -216,8 +219,12 @@ async def recent(
     if before is not None:
         statement = statement.where(Post.id < before)
     rows = (await session.execute(statement)).all()
-    counted = await _counted(session, [row[0].id for row in rows])
-    return [Listed(post, account, app, first, counted[post.id]) for post, account, app, first in rows]
+    found = await _segments_of(session, [row[0].id for row in rows])
+    unsure = await checking(session, [row[0].id for row in rows])
+    return [
+        Listed(post, account, app, first, len(found[post.id]), of(post, account, app, found[post.id], unsure))
+        for post, account, app, first in rows
+    ]
 
 
 async def waiting(session: AsyncSession, workspace_id: int) -> dict[int, int]:
@@ -230,11 +237,21 @@ async def waiting(session: AsyncSession, workspace_id: int) -> dict[int, int]:
     return dict(counted.all())
 
 
-async def _counted(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, int]:
-    counts = dict.fromkeys(post_ids, 0)
-    for post_id in await session.scalars(select(Segment.post_id).where(Segment.post_id.in_(post_ids))):
-        counts[post_id] += 1
-    return counts
+async def checking(session: AsyncSession, post_ids: Sequence[int]) -> set[int]:
+    """The cards of these posts of which nobody knows yet whether they are out."""
+    statement = (
+        select(Segment.id)
+        .join(Attempt, Attempt.segment_id == Segment.id)
+        .where(Segment.post_id.in_(post_ids), Attempt.state == AttemptState.UNKNOWN)
+    )
+    return set(await session.scalars(statement))
+
+
+async def _segments_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Segment]]:
+    found: dict[int, list[Segment]] = {post_id: [] for post_id in post_ids}
+    for segment in await session.scalars(select(Segment).where(Segment.post_id.in_(post_ids))):
+        found[segment.post_id].append(segment)
+    return found
 
 
 async def first_waiting(session: AsyncSession, post_id: int) -> tuple[Segment, str | None] | None:

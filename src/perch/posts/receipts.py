@@ -13,6 +13,7 @@ from perch.budget.prices import Price
 from perch.posts import chain, queries
 from perch.posts.errors import PostNotFound
 from perch.posts.models import Post, PostEvent
+from perch.posts.standing import Standing, of
 from perch.posts.telling import tell
 
 
@@ -27,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Everything known of one post."""
+    """Everything known of one post. ``checking`` holds the ids of cards that may or may not be out."""
 
     post: Post
     account: XAccount
@@ -36,15 +37,23 @@ class Receipt:
     lines: tuple[Line, ...]
     is_whole: bool
     spent: Price
+    checking: frozenset[int] = frozenset()
+
+    @property
+    def standing(self) -> Standing:
+        segments = [card.segment for card in self.cards]
+        return of(self.post, self.account, self.app, segments, self.checking)
 
     @property
     def reserved(self) -> Price:
         return Price(self.post.price_micros)
 
     def url(self, card: queries.Card) -> str | None:
-        """Where readers find this card, or None while it is not out."""
+        """Where readers find this card, or None while it is not out, or not any more."""
         x_post_id = card.segment.x_post_id
-        return permalink(self.app, self.account.username, x_post_id) if x_post_id else None
+        if x_post_id is None or card.segment.deleted_at:
+            return None
+        return permalink(self.app, self.account.username, x_post_id)
 
 
 def permalink(app: XApp, username: str, x_post_id: str) -> str:
@@ -70,6 +79,7 @@ async def read(session: AsyncSession, workspace_id: int, public_id: str) -> Rece
         lines=tuple(_line(event) for event in events),
         is_whole=chain.is_whole(post.public_id, (post.story_seq, post.story_hash), events),
         spent=Price(spent or 0),
+        checking=frozenset(await queries.checking(session, [post.id])),
     )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from perch.posts.models import PostState, SegmentState
+from perch.posts.models import PostState, Segment, SegmentState
+from perch.posts.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ NEEDS_YOU = State("needs-you", "needs you")
 REFUSED = State("refused", "refused")
 SCHEDULED = State("scheduled", "scheduled")
 PAUSED = State("paused", "paused")
+CHECKING = State("checking", "checking")
+DELETING = State("sending", "deleting")
+DELETED = State("ended", "deleted on X")
+PARTLY = State("partly", "partly live")
+MISSED = State("missed", "missed")
 
 _POSTS = {
     PostState.DRAFT: State("draft", "draft"),
@@ -28,10 +34,10 @@ _POSTS = {
     PostState.SCHEDULED: SCHEDULED,
     PostState.PUBLISHING: SENDING,
     PostState.PUBLISHED: LIVE,
-    PostState.PARTLY_PUBLISHED: State("partly", "partly live"),
+    PostState.PARTLY_PUBLISHED: PARTLY,
     PostState.REFUSED: REFUSED,
     PostState.NEEDS_YOU: NEEDS_YOU,
-    PostState.MISSED: State("missed", "missed"),
+    PostState.MISSED: MISSED,
     PostState.CANCELLED: State("ended", "cancelled"),
     PostState.EXPIRED: State("ended", "expired"),
 }
@@ -47,24 +53,37 @@ _CARDS = {
 MEANINGS = (
     (SCHEDULED, "It waits for its time, or for the next try."),
     (SENDING, "It is on its way to X."),
+    (CHECKING, "X did not answer. Perch looks whether it is there, and sends nothing before it knows."),
     (LIVE, "X has it, and readers can see it."),
-    (_POSTS[PostState.PARTLY_PUBLISHED], "Some cards of the thread are out, the rest were refused."),
+    (PARTLY, "Some cards of the thread are out, the rest are not. Its receipt offers three ways on."),
     (PAUSED, "Something else has to be mended first: a sign-in, or credits at X. It goes out after that."),
-    (NEEDS_YOU, "X did not answer. Look whether it is there, and tell Perch."),
+    (NEEDS_YOU, "Perch could not find out whether it is on X. Look, and tell Perch."),
+    (MISSED, "Its time passed while nothing could be sent. Decide whether it still goes out."),
     (REFUSED, "X turned it away, with a reason. Nothing was published."),
-    (_POSTS[PostState.CANCELLED], "A person stopped it before it was sent."),
+    (_POSTS[PostState.CANCELLED], "A person stopped it, or took back what was out of it."),
+    (DELETED, "It was published, and a person had Perch delete it on X."),
 )
 
 
-def of_post(state: str, *, paused_reason: str | None, due_at: datetime | None, now: datetime) -> State:
-    """What a post's row is called. A post whose time has come, and that nothing holds, is about to go."""
-    if state == PostState.SCHEDULED and paused_reason:
+def of_post(standing: Standing, now: datetime) -> State:
+    """What a post is called. A post whose time has come, and that nothing holds, is about to go."""
+    if standing.is_deleting:
+        return DELETING
+    if standing.is_deleted:
+        return DELETED
+    if standing.is_checking:
+        return CHECKING
+    if standing.paused_reason:
         return PAUSED
-    if state == PostState.SCHEDULED and due_at is not None and due_at <= now:
+    if standing.state == PostState.SCHEDULED and standing.due_at is not None and standing.due_at <= now:
         return State("scheduled", "waiting")
-    return _POSTS[PostState(state)]
+    return _POSTS[standing.state]
 
 
-def of_card(state: str) -> State:
+def of_card(segment: Segment, *, is_checking: bool = False) -> State:
     """What one card of a thread is called."""
-    return _CARDS[SegmentState(state)]
+    if segment.deleted_at:
+        return DELETED
+    if segment.delete_at:
+        return DELETING
+    return CHECKING if is_checking else _CARDS[SegmentState(segment.state)]

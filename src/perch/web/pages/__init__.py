@@ -4,13 +4,23 @@ from fastapi import APIRouter, Depends
 
 from perch.settings import Settings
 from perch.web.deps import guarded
-from perch.web.pages import accounts, appearance, composing, helping, library, queue, receipts, signing_in
+from perch.web.pages import (
+    accounts,
+    appearance,
+    composing,
+    deciding,
+    helping,
+    library,
+    queue,
+    receipts,
+    signing_in,
+)
 
 
 def router(settings: Settings) -> APIRouter:
     """Every page. Whatever is added here is guarded: unsafe methods need our own form's token."""
     made = APIRouter(dependencies=[Depends(guarded)], include_in_schema=False)
-    for part in (queue, composing, receipts, accounts, library, helping, appearance):
+    for part in (queue, composing, receipts, deciding, accounts, library, helping, appearance):
         made.include_router(part.router)
     made.include_router(signing_in.router(settings))
     return made

@@ -166,7 +166,7 @@ def _row(listed: Listed, clock: Wall, now: datetime) -> Row:
         href=f"/posts/{post.public_id}",
         at=machine(_when(listed)),
         time=clock.minute(_when(listed)),
-        state=states.of_post(post.state, paused_reason=post.paused_reason, due_at=post.due_at, now=now),
+        state=states.of_post(listed.standing, now),
         text=text or "Without words",
         aside=f"and {listed.cards - 1} more" if listed.cards > 1 else "",
         handle=listed.account.username,

@@ -1,24 +1,22 @@
 """The receipt of a post: what readers see, what happened, and what a person may do about it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from perch.accounts.models import AppKind
-from perch.budget.prices import Price
-from perch.people.roles import Action, may, require
-from perch.people.sessions import Visitor
-from perch.posts import changing, queries, receipts, resuming, settling
-from perch.posts.errors import PostNotFound
-from perch.posts.models import Post, PostState, SegmentState
+from perch.budget.prices import Charge, Price, price_of
+from perch.people.roles import Action, may
+from perch.posts import queries, receipts
+from perch.posts.models import PostState, SegmentState
 from perch.posts.receipts import Line, Receipt
+from perch.posts.retrying import PauseReason
 from perch.settings import Settings
-from perch.web import forms, states
+from perch.web import states
 from perch.web.deps import Composition, Framed, Signed
 from perch.web.pages import faces
 from perch.web.pages.faces import Face
@@ -30,16 +28,30 @@ from perch.web.states import State
 from perch.web.times import Wall, machine, wall
 
 router = APIRouter()
-_MOVING = (PostState.SCHEDULED, PostState.PUBLISHING)
+_OPEN = (PostState.SCHEDULED, PostState.PUBLISHING)
 _ENDED_UNSAID = (PostState.REFUSED, PostState.CANCELLED)
-_TONES = {
-    "answered": "good",
-    "settled": "good",
-    "refused": "bad",
-    "unknown": "bad",
-    "paused": "bad",
-    "login_refused": "bad",
+_GOOD = ("answered", "found", "settled", "deleted")
+_BAD = ("refused", "unknown", "needs_you", "paused", "login_refused", "missed", "delete_refused")
+_TONES = {**dict.fromkeys(_GOOD, "good"), **dict.fromkeys(_BAD, "bad")}
+_PAUSED: Mapping[str, tuple[str, str]] = {
+    PauseReason.CREDITS: (
+        "The X app may not spend more, so all its posts wait.",
+        "Top up credits or raise the limit at console.x.com, then press Try now.",
+    ),
+    PauseReason.LOGIN: (
+        "The account needs a new sign-in, so its posts wait.",
+        "Open Accounts and sign in again; what waits goes out after that.",
+    ),
+    PauseReason.APP: (
+        "X refuses the X app, so all its posts wait.",
+        "An operator has to mend the app’s settings; then press Try now.",
+    ),
+    PauseReason.ACCOUNT: (
+        "X has suspended or locked the account, so its posts wait.",
+        "Open x.com as this account and follow what it says; then press Try now.",
+    ),
 }
+_PAUSED_SOMEHOW = ("It waits until something else is mended.", "Look at Accounts; then press Try now.")
 _SUBJECT_CHARACTERS = 60
 
 
@@ -70,6 +82,22 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways out of a thread that broke. ``next_card`` is 0 when nothing may follow what is out."""
+
+    next_card: int
+    unsent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What deleting on X would take away, and its price."""
+
+    live: int
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardView:
     """One card as readers see it."""
 
@@ -80,9 +108,10 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of the story."""
+    """One line of the story. ``day`` is named where another one begins."""
 
     at: str
+    day: str
     time: str
     words: str
     tone: str
@@ -99,6 +128,8 @@ class ReceiptView:
     links: tuple[Link, ...]
     why: Why | None
     choices: Choices | None
+    ways: Ways | None
+    removal: Removal | None
     account: Face
     cards: tuple[CardView, ...]
     events: tuple[EventView, ...]
@@ -135,73 +166,22 @@ async def now(
     return page(request, "pieces/receipt_now.html", frame, view)
 
 
-async def _publisher(who: Signed) -> Visitor:
-    require(who.role, Action.PUBLISH)
-    return who
-
-
-Publisher = Annotated[Visitor, Depends(_publisher)]
-
-
-@router.post("/posts/{public_id}/cancel")
-async def cancel(public_id: str, perch: Composition, who: Publisher) -> Response:
-    """Stop it before it is sent."""
-    async with perch.db.write() as session:
-        await changing.cancel(session, perch.clock, await _post(session, who, public_id), who.name)
-    return _back(public_id)
-
-
-@router.post("/posts/{public_id}/resume")
-async def resume(public_id: str, perch: Composition, who: Publisher) -> Response:
-    """Try a waiting post now."""
-    async with perch.db.write() as session:
-        post = await _post(session, who, public_id)
-        await resuming.resume(session, perch.clock, perch.engine, post, who.name)
-    return _back(public_id)
-
-
-@router.post("/posts/{public_id}/found")
-async def found(public_id: str, request: Request, perch: Composition, who: Publisher) -> Response:
-    """It is there: its address settles it."""
-    address = (await forms.read(request)).text("address")
-    async with perch.db.write() as session:
-        post = await _post(session, who, public_id)
-        await settling.found(session, perch.clock, perch.engine, post, address, who.name)
-    return _back(public_id)
-
-
-@router.post("/posts/{public_id}/again")
-async def again(public_id: str, perch: Composition, who: Publisher) -> Response:
-    """It is not there: one more attempt."""
-    async with perch.db.write() as session:
-        post = await _post(session, who, public_id)
-        await settling.send_again(session, perch.clock, perch.engine, post, who.name)
-    return _back(public_id)
-
-
-@router.post("/posts/{public_id}/drop")
-async def drop(public_id: str, perch: Composition, who: Publisher) -> Response:
-    """Give it up."""
-    async with perch.db.write() as session:
-        await settling.drop(session, perch.clock, await _post(session, who, public_id), who.name)
-    return _back(public_id)
-
-
 def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish: bool) -> ReceiptView:
     """Everything the page shows. Pure."""
-    post, clock = receipt.post, wall(receipt.account.zone, now)
-    moving = post.state in _MOVING
+    post, clock, standing = receipt.post, wall(receipt.account.zone, now), receipt.standing
     return ReceiptView(
         id=post.public_id,
         subject=_subject(receipt),
-        state=states.of_post(post.state, paused_reason=post.paused_reason, due_at=post.due_at, now=now),
-        refresh_href=f"/posts/{post.public_id}/now?seen={_mark(receipt)}" if moving else "",
+        state=states.of_post(standing, now),
+        refresh_href=f"/posts/{post.public_id}/now?seen={_mark(receipt)}" if standing.is_moving else "",
         links=_links(receipt),
-        why=_why(post, clock),
+        why=_why(receipt, clock, now),
         choices=_choices(receipt) if may_publish else None,
+        ways=_ways(receipt) if may_publish else None,
+        removal=_removal(receipt, settings, now) if may_publish else None,
         account=faces.of_row(receipt.account, receipt.app, settings),
-        cards=tuple(_card(card) for card in receipt.cards),
-        events=tuple(_event(line, clock) for line in receipt.lines),
+        cards=tuple(_card(receipt, card) for card in receipt.cards),
+        events=tuple(_events(receipt.lines, clock)),
         chain_holds=receipt.is_whole,
         day=clock.day(post.due_at or post.created_at),
         due=clock.minute(post.due_at) if post.due_at and post.due_at > now else "",
@@ -209,15 +189,20 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         price=_price(receipt),
         author=post.author_name,
         can_cancel=may_publish and post.state == PostState.SCHEDULED,
-        can_resume=may_publish and moving and bool(post.paused_reason or post.try_at),
+        can_resume=may_publish and post.state in _OPEN and bool(standing.paused_reason or post.try_at),
         rewrite_href=f"/compose?again={post.public_id}"
-        if may_publish and post.state in _ENDED_UNSAID
+        if may_publish and (post.state in _ENDED_UNSAID or standing.is_deleted)
         else "",
     )
 
 
 def _mark(receipt: Receipt) -> str:
-    return f"{receipt.post.state}-{len(receipt.lines)}"
+    """Another one whenever the page would look different."""
+    standing = receipt.standing
+    held = (
+        f"{standing.paused_reason}-{standing.rests_until}" if standing.paused_reason else standing.rests_until
+    )
+    return f"{receipt.post.state}-{len(receipt.lines)}-{held or ''}"
 
 
 def _subject(receipt: Receipt) -> str:
@@ -232,13 +217,28 @@ def _links(receipt: Receipt) -> tuple[Link, ...]:
     return (Link(first, f"Open on {place}"),) if first else ()
 
 
-def _why(post: Post, clock: Wall) -> Why | None:
+def _why(receipt: Receipt, clock: Wall, now: datetime) -> Why | None:
+    post, standing = receipt.post, receipt.standing
+    if standing.rests_until and standing.rests_until > now and (post.due_at is None or post.due_at <= now):
+        until = clock.moment(standing.rests_until)
+        return Why(f"X takes no more posts for now: this one waits until {until}.", "", "wait")
     if not post.why:
-        return None
-    if post.state in _MOVING and post.try_at and not post.paused_reason:
-        return Why(post.why, f"The next try is at {clock.moment(post.try_at)}.", "wait")
+        paused = standing.paused_reason
+        return Why(*_PAUSED.get(paused, _PAUSED_SOMEHOW), "warn") if paused else None
+    again_at = _again_at(receipt)
+    if again_at and not standing.paused_reason:
+        return Why(post.why, f"The next try is at {clock.moment(again_at)}.", "wait")
+    if standing.is_checking:
+        return Why(post.why, post.fix or "", "wait")
     # The three ways below the sentence are the fix of a post that is in question.
     return Why(post.why, "" if post.state == PostState.NEEDS_YOU else post.fix or "", "warn")
+
+
+def _again_at(receipt: Receipt) -> datetime | None:
+    """When Perch tries by itself again, to send or to delete."""
+    if receipt.post.state in _OPEN:
+        return receipt.post.try_at
+    return max((card.segment.delete_at for card in receipt.cards if card.segment.delete_at), default=None)
 
 
 def _choices(receipt: Receipt) -> Choices | None:
@@ -253,16 +253,43 @@ def _choices(receipt: Receipt) -> Choices | None:
     )
 
 
-def _card(card: queries.Card) -> CardView:
+def _ways(receipt: Receipt) -> Ways | None:
+    if receipt.post.state != PostState.PARTLY_PUBLISHED or receipt.standing.is_deleting:
+        return None
+    segments = [card.segment for card in receipt.cards]
+    unsent = [one for one in segments if one.state != SegmentState.PUBLISHED]
+    first = unsent[0]
+    parent = segments[first.position - 1]
+    may_follow = parent.x_post_id and not receipt.standing.deleted and first.state != SegmentState.DROPPED
+    return Ways(next_card=first.position + 1 if may_follow else 0, unsent=len(unsent))
+
+
+def _removal(receipt: Receipt, settings: Settings, now: datetime) -> Removal | None:
+    standing = receipt.standing
+    may_delete = standing.state in (PostState.PUBLISHED, PostState.PARTLY_PUBLISHED)
+    if not may_delete or standing.is_deleting or not standing.live:
+        return None
+    price = price_of(Charge.INTERACTION_DELETE, at=now.date(), plan=settings.x_plan, times=standing.live)
+    return Removal(standing.live, price.show())
+
+
+def _card(receipt: Receipt, card: queries.Card) -> CardView:
     return CardView(
-        state=states.of_card(card.segment.state),
+        state=states.of_card(card.segment, is_checking=card.segment.id in receipt.checking),
         pieces=pieces(card.segment.text),
         media=shown((asset, placed.alt_text) for placed, asset in card.media),
     )
 
 
-def _event(line: Line, clock: Wall) -> EventView:
-    return EventView(machine(line.at), clock.second(line.at), line.sentence, _TONES.get(line.kind, ""))
+def _events(lines: Sequence[Line], clock: Wall) -> Iterator[EventView]:
+    days = [clock.day(line.at) for line in lines]
+    before = days[-1] if days else ""  # a story of a single day needs no name for it
+    for line, day in zip(lines, days, strict=True):
+        named = day if day != before else ""
+        before = day
+        yield EventView(
+            machine(line.at), named, clock.second(line.at), line.sentence, _TONES.get(line.kind, "")
+        )
 
 
 def _price(receipt: Receipt) -> str:
@@ -270,17 +297,6 @@ def _price(receipt: Receipt) -> str:
     if spent.micros:
         return f"{spent.show()} spent"
     price = Price(receipt.post.price_micros).show()
-    if receipt.post.state in _MOVING:
+    if receipt.post.state in _OPEN:
         return f"{price} when it goes out, nothing spent yet"
     return f"{price} if it is there" if receipt.post.state == PostState.NEEDS_YOU else "nothing spent"
-
-
-async def _post(session: AsyncSession, who: Visitor, public_id: str) -> Post:
-    post = await queries.post_by_public_id(session, who.workspace_id, public_id)
-    if post is None:
-        raise PostNotFound("There is no such post here.", fix="Look for it in the queue.")
-    return post
-
-
-def _back(public_id: str) -> Response:
-    return RedirectResponse(f"/posts/{public_id}", status_code=303)
