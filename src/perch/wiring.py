@@ -18,19 +18,24 @@ import perch.notices.models
 import perch.people.models
 import perch.posts.models  # noqa: F401 - each import hangs a room's tables on the metadata
 from perch import folder
-from perch.accounts import apps, lanes, tokens
+from perch.accounts import apps, lanes
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
+from perch.accounts.refreshing import Refresher
+from perch.accounts.tokens import Keyring
 from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
 from perch.db.instance import fact, one_at_a_time, state_fact
 from perch.db.migrating import head, migrate, require_known, version
 from perch.errors import PerchError
 from perch.fetch.allowing import allowances
-from perch.jobs import Committer, Engine, Pace, waking
+from perch.jobs import Committer, Engine, Pace, on_postgres, waking
+from perch.jobs.hints import Hints, HintsElsewhere, InMemoryHints
+from perch.jobs.on_postgres import PostgresHints
 from perch.media import uploading
 from perch.media.storing import MediaStore
 from perch.posts import handlers, queries, resuming
+from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
 from perch.posts.publishing import Line, Publisher
 from perch.posts.recovering import Recovery
@@ -60,19 +65,14 @@ class OldDatabase(PerchError):
 class Lines:
     """The way from an account to X, for the publisher."""
 
-    db: Database
-    clock: Clock
-    sealer: Sealer
-    clients: XClients
+    keyring: Keyring
 
     async def open(self, account_id: int) -> Line:
-        ready = await tokens.client_for(self.db, self.clock, self.sealer, self.clients, account_id)
+        ready = await self.keyring.client_for(account_id)
         return Line(ready.client, ready.bearer)
 
     async def renew(self, account_id: int, refused: Bearer) -> Line:
-        ready = await tokens.refresh_after_401(
-            self.db, self.clock, self.sealer, self.clients, account_id, refused
-        )
+        ready = await self.keyring.refresh_after_401(account_id, refused)
         return Line(ready.client, ready.bearer)
 
 
@@ -134,13 +134,14 @@ async def assemble(
     clients = XClients(open_session(), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
     committer = Committer(db.write)
-    poke = None if dispatches else partial(waking.poke, settings.data_dir / folder.WAKE_FILE)
-    engine = Engine(clock, pace.sweep, pace.hint_ahead, elsewhere=poke)
-    lines = Lines(db, clock, sealer, clients)
+    engine = Engine(clock, pace.sweep, pace.hint_ahead, _hints(settings, db, dispatches=dispatches))
+    keyring = Keyring(db, Refresher(clock, sealer, clients, committer))
+    lines = Lines(keyring)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
         lines=lines, uploads=Uploads(db, clock, store),
-        worker=f"{socket.gethostname()}/{os.getpid()}", is_stopping=lambda: engine.is_stopping,
+        worker=f"{socket.gethostname()}/{os.getpid()}",
+        terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros), is_stopping=lambda: engine.is_stopping,
     )  # fmt: skip
     recovery = Recovery(db, clock, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
@@ -153,9 +154,17 @@ async def assemble(
         await db.close()
 
 
+def _hints(settings: Settings, db: Database, *, dispatches: bool) -> Hints:
+    if not db.is_sqlite:
+        return PostgresHints(db.url)
+    if dispatches:
+        return InMemoryHints()
+    return HintsElsewhere(partial(waking.poke, settings.data_dir / folder.WAKE_FILE))
+
+
 async def bring_up_to_date(perch: Perch) -> None:
     """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
-    await migrate(perch.db, METADATA)
+    await migrate(perch.db, METADATA, also=None if perch.db.is_sqlite else on_postgres.install)
     await _check_key(perch)
 
 

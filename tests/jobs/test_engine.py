@@ -118,7 +118,7 @@ async def test_hints_that_were_followed_leave_nothing_behind(bench):
 
 
 def queries_of(bench):
-    return bench.engine._hints
+    return bench.engine._hints._queries
 
 
 async def test_a_handler_that_raises_is_logged_and_the_next_hint_is_followed(bench, caplog):

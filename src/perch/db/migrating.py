@@ -1,7 +1,7 @@
 """Bringing a database to this version of the code, and refusing one that is newer."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -32,8 +32,17 @@ class DatabaseUnusable(PerchError):
     status = 503
 
 
-async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -> None:
-    """Apply what is missing, in one transaction. Raises NewerDatabase and DatabaseUnusable."""
+async def migrate(
+    database: Database,
+    metadata: MetaData,
+    *,
+    to: str = "head",
+    also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+) -> None:
+    """Apply what is missing, and what ``also`` does, in one transaction.
+
+    Raises NewerDatabase and DatabaseUnusable.
+    """
     await version(database)  # a server that does not answer is told apart from a migration that fails
 
     def run(connection: Connection) -> None:
@@ -45,6 +54,8 @@ async def migrate(database: Database, metadata: MetaData, *, to: str = "head") -
 
     async with _altering(database) as connection:
         await connection.run_sync(run)
+        if also is not None:
+            await also(connection)
 
 
 @asynccontextmanager

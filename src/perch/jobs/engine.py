@@ -5,79 +5,65 @@ the rows are the truth, and a sweep derives the hints again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
-from pgqueuer import Job, PgQueuer
-from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from perch.clock import Clock
+from perch.jobs.hints import Hint, Hints, HintsLost, InMemoryHints
 
 Handler = Callable[[str], Awaitable[None]]
 Sweep = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
-_BATCH = 50
+_BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
 class Engine:
-    """The hints of one process and the loop that follows them."""
+    """The hints of one process, the loop that follows them, and the sweeps."""
 
     def __init__(
-        self,
-        clock: Clock,
-        sweep_every: float,
-        hint_ahead: float = 60.0,
-        elsewhere: Callable[[], object] | None = None,
+        self, clock: Clock, sweep_every: float, hint_ahead: float = 60.0, hints: Hints | None = None
     ) -> None:
-        """``elsewhere`` tells the process that follows hints to look, where that is not this one."""
         self._clock = clock
-        self._elsewhere = elsewhere
         self._sweep_every = sweep_every
         self._hint_ahead = timedelta(seconds=hint_ahead)
-        driver = InMemoryDriver()
-        self._hints = InMemoryQueries(driver)
-        self._queue = PgQueuer(driver, queries=self._hints)
+        self._hints = hints or InMemoryHints()
+        self._handlers: dict[str, Handler] = {}
         self._sweeps: list[Sweep] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
+        self._stopping = asyncio.Event()
         self.beat_at: datetime | None = None
 
     def handle(self, entrypoint: str, handler: Handler) -> None:
         """Call the handler with a hint's key. What it raises is logged; the sweep hints again."""
-
-        async def follow(job: Job) -> None:
-            try:
-                await handler((job.payload or b"").decode())
-            except Exception:
-                log.exception("job_failed", entrypoint=entrypoint)
-
-        self._queue.entrypoint(entrypoint)(follow)
+        self._handlers[entrypoint] = handler
 
     def each_sweep(self, sweep: Sweep) -> None:
         """Call this at the start and then every few seconds: it re-derives lost hints from the rows."""
         self._sweeps.append(sweep)
 
     def wake(self, session: AsyncSession, entrypoint: str, key: str, at: datetime) -> None:
-        """Hint once the session's transaction has committed; never when it rolls back."""
-
-        @event.listens_for(session.sync_session, "after_commit", once=True)
-        def committed(_session: Session) -> None:
-            self._later(self.hint(entrypoint, key, at))
+        """Hint with the session's transaction: in it on PostgreSQL, right after it in memory."""
+        for hint in self._near(entrypoint, [(key, at)]):
+            self._hints.join(session, hint)
 
     async def hint(self, entrypoint: str, key: str, at: datetime) -> None:
         """Queue a hint now; one for a far instant is left to the sweeps: a full calendar is rows only."""
-        wait = max(timedelta(), at - self._clock.now())
-        if wait > self._hint_ahead:
-            return
-        if self._elsewhere is not None:
-            await asyncio.to_thread(self._elsewhere)
-            return
-        await self._hints.enqueue(entrypoint, key.encode(), execute_after=wait)
+        await self.hint_all(entrypoint, [(key, at)])
+
+    async def hint_all(self, entrypoint: str, moments: Iterable[tuple[str, datetime]]) -> None:
+        """Queue many hints at once, each a key and its instant."""
+        if hints := self._near(entrypoint, moments):
+            await self._hints.put(hints)
+
+    def _near(self, entrypoint: str, moments: Iterable[tuple[str, datetime]]) -> list[Hint]:
+        now = self._clock.now()
+        waits = ((key, max(timedelta(), at - now)) for key, at in moments)
+        return [Hint(entrypoint, key, wait) for key, wait in waits if wait <= self._hint_ahead]
 
     def ask_for_sweep(self) -> None:
         """Somebody outside wrote rows: look now instead of at the next turn."""
@@ -87,21 +73,18 @@ class Engine:
         """Follow hints and sweep until ``stop``; returns when the running handlers have ended."""
         sweeping = asyncio.create_task(self._sweep_forever())
         try:
-            await self._queue.run(
-                dequeue_timeout=timedelta(seconds=30),
-                batch_size=_BATCH,
-                log_aggregation_interval=timedelta(),
-            )
+            await self._follow()
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
+            await asyncio.gather(*self._working, return_exceptions=True)
 
     @property
     def is_stopping(self) -> bool:
-        return self._queue.shutdown.is_set()
+        return self._stopping.is_set()
 
     def stop(self) -> None:
-        self._queue.shutdown.set()
+        self._stopping.set()
 
     async def sweep(self) -> None:
         """One turn of every sweep."""
@@ -110,9 +93,38 @@ class Engine:
                 await sweep()
             except Exception:
                 log.exception("sweep_failed")
-        # PgQueuer keeps a line for every step of every hint; our rows tell the story, and memory is finite.
-        await self._hints.clear_queue_log()
+        # PgQueuer keeps a line for every step of every hint; our rows tell the story, and space is finite.
+        await self._hints.prune()
         self.beat_at = self._clock.now()
+
+    async def _follow(self) -> None:
+        """A queue that is away is asked again and again; the sweeps do not wait for it."""
+        tries = 0
+        while not self.is_stopping:
+            begun = self._clock.elapsed()
+            try:
+                await self._hints.follow(tuple(self._handlers), self._begin, self._stopping)
+            except HintsLost as error:
+                tries = 0 if self._clock.elapsed() - begun > _BACKOFF[-1] else tries + 1
+                log.warning("hints_lost", tries=tries, cause=repr(error.__cause__))
+                await self._pause(_BACKOFF[min(tries, len(_BACKOFF) - 1)])
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _begin(self, entrypoint: str, key: str) -> None:
+        task = asyncio.create_task(self._work(entrypoint, key), name=f"{entrypoint}:{key}")
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _work(self, entrypoint: str, key: str) -> None:
+        try:
+            await self._handlers[entrypoint](key)
+        except Exception:
+            log.exception("job_failed", entrypoint=entrypoint)
 
     async def _sweep_forever(self) -> None:
         while True:
@@ -123,8 +135,3 @@ class Engine:
                 continue
             finally:
                 self._asked.clear()
-
-    def _later(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
