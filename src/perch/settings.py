@@ -2,6 +2,7 @@
 
 import os
 import re
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -100,10 +101,12 @@ class Settings(BaseSettings):
     x_authorize_url: str = X_AUTHORIZE_URL
     x_callback_path: str = "/auth/x"
     x_plan: Plan = Plan.PAY_PER_USE
+    x_look: bool = True
     sandbox: SandboxMode = SandboxMode.AUTO
     sandbox_port: int | None = Field(default=None, ge=1, le=65535)
     sandbox_url: str = ""
     pace: float = Field(default=1.0, gt=0, le=1)
+    monthly_budget: Decimal | None = Field(default=None, ge=0, le=1_000_000, decimal_places=6)
     sign_in: SignIn = SignIn.FIRST
     fetch_allow: Hosts = ()
     log_format: LogFormat | None = None
@@ -174,6 +177,11 @@ class Settings(BaseSettings):
     @property
     def runs_sandbox(self) -> bool:
         return self.sandbox is SandboxMode.ON or (self.sandbox is SandboxMode.AUTO and not self.is_live)
+
+    @property
+    def monthly_cap_micros(self) -> int | None:
+        """What may be spent at X in a month, in millionths of a US dollar; None for no cap."""
+        return None if self.monthly_budget is None else int(self.monthly_budget * 1_000_000)
 
     @property
     def origin(self) -> str:

@@ -33,6 +33,8 @@ class Braking:
 
 async def put_on(session: AsyncSession, brakings: Sequence[Braking]) -> list[None]:
     """Note every brake, and tell of each cause once."""
+    if not brakings:
+        return []
     rows = await _locked(session, {braking.account_id for braking in brakings})
     for braking in brakings:
         account, app = rows[braking.account_id]

@@ -54,7 +54,7 @@ class UnsaidRest:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """X took a post that was a probe: what paused its account or app is over."""
+    """X took a post that was sent as a probe: what paused its account or app is over."""
 
 
 Brake = Pause | Rest | UnsaidRest | Mended
@@ -65,7 +65,7 @@ _SPREAD = 0.03
 
 
 def after_refusal(
-    error: PerchError, decision: Decision, *, account_id: int, now: datetime, pace: Pace
+    error: PerchError, decision: Decision, account_id: int, now: datetime, pace: Pace
 ) -> tuple[Brake, ...]:
     """What stands still after this error besides its post."""
     if isinstance(decision, PauseUntilMended):
@@ -75,12 +75,9 @@ def after_refusal(
     return ()
 
 
-def after_success(
-    limits: Limits, *, was_probe: bool, account_id: int, now: datetime, pace: Pace
-) -> tuple[Brake, ...]:
+def after_success(limits: Limits, account_id: int, now: datetime, pace: Pace) -> tuple[Brake, ...]:
     """X took it, and perhaps said that it was the last one for a while: no 429 has to be provoked."""
-    mended = (Mended(),) if was_probe else ()
-    return (*mended, *_said(limits.windows, account_id, now, pace))
+    return _said(limits.windows, account_id, now, pace)
 
 
 def is_app_wide(reason: str) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -20,9 +20,11 @@ from perch.clock import Clock
 from perch.db import Database
 from perch.errors import PerchError
 from perch.jobs import Committer, Pace
-from perch.posts import outcomes, queries, steps
+from perch.posts import braking, outcomes, pausing, queries, steps, unsettled
+from perch.posts.admitting import NO_TERMS, Terms
 from perch.posts.models import Post, Segment
-from perch.posts.retrying import RefreshFirst, decide
+from perch.posts.retrying import Past, RefreshFirst, decide, is_about_media
+from perch.posts.unsettled import media_ids_of
 from perch.text import find_urls
 from perch.x import posts as x_posts
 from perch.x.client import XClient
@@ -53,6 +55,10 @@ class Uploads(Protocol):
 
     async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]: ...
 
+    async def forget(self, account_id: int, card: queries.Card) -> None:
+        """X knows these media no more: the next ``ensure`` hands them over anew."""
+        ...
+
 
 class Looker(Protocol):
     """Looks on X for posts whose sending got no verdict: those that are due in a lane we hold."""
@@ -79,6 +85,15 @@ class _NoParent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Content:
+    """The exact bytes to send. ``since_id`` is the first attempt's when they go out for a second time."""
+
+    payload: bytes
+    media_ids: tuple[str, ...]
+    since_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """A segment with everything that the audience cannot see done."""
 
@@ -86,7 +101,7 @@ class _Ready:
     post: Post
     segment: Segment
     line: Line
-    operation: x_posts.CreatePost
+    content: _Content
     is_last: bool
 
 
@@ -110,6 +125,7 @@ class Publisher:
     lines: Lines
     uploads: Uploads
     worker: str
+    terms: Terms = NO_TERMS
     is_stopping: Callable[[], bool] = lambda: False
     may_dispatch: Callable[[], bool] = lambda: True
     looker: Looker | None = None
@@ -165,7 +181,7 @@ class Publisher:
         await self._look(account_id, fence)
         while self._goes_on and (post := await self._next_due(account_id)) is not None:
             held = steps.Held(post.id, account_id, post.version, fence)
-            if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now())):
+            if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now(), self.terms)):
                 return
             await self._publish_or_step_aside(held, post)
             await self._look(account_id, fence)
@@ -220,8 +236,15 @@ class Publisher:
             except PerchError as error:
                 now = self.clock.now()
                 is_renewed = refused is not None
-                decision = decide(error, now=now, tries=post.tries, refreshed=is_renewed, pace=self.pace)
+                past = await self._past(segment)
+                decision = decide(
+                    error, past, now=now, tries=post.tries, refreshed=is_renewed, pace=self.pace
+                )
                 await self._record(held, outcomes.failed(post, segment, _id(armed), now, error, decision))
+                if is_about_media(error):
+                    await self._forget_media(held, segment)
+                brakes = pausing.after_refusal(error, decision, held.account_id, now, self.pace)
+                await self._brake(held, now, brakes)
                 if not isinstance(decision, RefreshFirst) or line is None:
                     return False
                 refused = line.auth
@@ -239,19 +262,36 @@ class Publisher:
         """Media that X holds: nothing the audience could see."""
         async with self.db.read() as session:
             cards = await queries.cards(session, post.id)
-        card = cards[segment.position]
-        media_ids = await self.uploads.ensure(line, held.account_id, card) if card.media else ()
-        operation = x_posts.CreatePost(text=segment.text, media_ids=media_ids, reply_to=parent)
-        return _Ready(held, post, segment, line, operation, is_last=segment.position == len(cards) - 1)
+            repeated = await unsettled.to_repeat(session, segment)
+        if repeated is not None:
+            content = _Content(repeated.payload, media_ids_of(repeated), repeated.since_id)
+        else:
+            content = await self._content(held.account_id, cards[segment.position], parent, line)
+        return _Ready(held, post, segment, line, content, is_last=segment.position == len(cards) - 1)
+
+    async def _content(self, account_id: int, card: queries.Card, parent: str | None, line: Line) -> _Content:
+        media_ids = await self.uploads.ensure(line, account_id, card) if card.media else ()
+        post = x_posts.CreatePost(text=card.segment.text, media_ids=media_ids, reply_to=parent)
+        return _Content(post.body(), media_ids)
+
+    async def _past(self, segment: Segment) -> Past:
+        async with self.db.read() as session:
+            return await unsettled.past(session, segment)
+
+    async def _forget_media(self, held: steps.Held, segment: Segment) -> None:
+        async with self.db.read() as session:
+            cards = await queries.cards(session, segment.post_id)
+        await self.uploads.forget(held.account_id, cards[segment.position])
 
     async def _arm(self, ready: _Ready) -> _Armed:
-        payload = ready.operation.body()
+        payload = ready.content.payload
         now = self.clock.now()
         patience = self.pace.lease - self.pace.http
         arming = steps.Arming(
             held=ready.held, segment_id=ready.segment.id, worker=self.worker,
             payload=payload, payload_sha256=hashlib.sha256(payload).hexdigest(),
-            media_ids=ready.operation.media_ids, since_id=snowflake_at(now - timedelta(seconds=5)),
+            media_ids=ready.content.media_ids,
+            since_id=ready.content.since_id or snowflake_at(now - timedelta(seconds=5)),
             at=now, deadline_at=now + timedelta(seconds=patience), detail=_armed(ready),
         )  # fmt: skip
         sent_by = self.clock.elapsed() + patience
@@ -285,7 +325,14 @@ class Publisher:
             log.error("published_after_it_was_settled", **facts)
             return False
         log.info("segment_published", **facts)
-        return not ready.is_last
+        held, now = ready.held, recording.at
+        brakes = pausing.after_success(reply.head.limits, held.account_id, now, self.pace)
+        await self._brake(held, now, brakes)
+        return not ready.is_last and not brakes
+
+    async def _brake(self, held: steps.Held, now: datetime, brakes: tuple[pausing.Brake, ...]) -> None:
+        if brakes:
+            await self.committer.commit(braking.put_on, braking.Braking(held.account_id, now, brakes))
 
     async def _record(self, held: steps.Held, recording: steps.Recording) -> bool:
         """One durable commit of what happened; repeated while the lease lasts, since only we know it."""
@@ -334,7 +381,7 @@ def _armed(ready: _Ready) -> dict[str, str | int | None]:
     return {
         "characters": ready.segment.weight,
         "links": len(find_urls(ready.segment.text)),
-        "media": len(ready.operation.media_ids),
+        "media": len(ready.content.media_ids),
         "price_micros": ready.segment.price_micros,
         "card": ready.segment.position + 1,
     }

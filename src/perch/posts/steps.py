@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount, XApp
+from perch.budget import reserving
 from perch.budget.models import Spend
-from perch.posts import chain, queries
+from perch.posts import affording, braking, chain, queries
+from perch.posts.admitting import NO_TERMS, Terms, admit
+from perch.posts.braking import Braking
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
+from perch.posts.pausing import Mended
 
 _TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
 _UNDECIDED = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.NEEDS_YOU)
@@ -37,6 +41,7 @@ class Claim:
 
     held: Held
     at: datetime
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,16 @@ class Recording:
     spend: Mapping[str, object] | None = None
     happenings: tuple[tuple[str, chain.Detail], ...] = ()
 
+    @property
+    def is_out(self) -> bool:
+        """Whether X has made a card of it."""
+        return bool(self.segment.get("x_post_id"))
+
+    @property
+    def spent(self) -> int:
+        """What X charged, in millionths of a dollar."""
+        return int(str(self.spend["micros"])) if self.spend else 0
+
 
 async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
     """Whether each post is now ``publishing`` for its lane."""
@@ -97,18 +112,19 @@ async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
             _same_versions(held),
             _lanes_held(held),
             Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
-            Post.paused_reason.is_(None),
             Post.due_at <= claims[0].at,
             queries.may_send(claims[0].at),
         )
         .values(
             state=PostState.PUBLISHING,
+            paused_reason=_probed(),
             fence=select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery(),
             updated_at=claims[0].at,
         )
-        .returning(Post.id)
+        .returning(Post.id, Post.paused_reason)
     )
-    won = set(await session.scalars(statement, execution_options=_QUIET))
+    taken = dict((await session.execute(statement, execution_options=_QUIET)).all())
+    won = await admit(session, taken, claims[0].terms, claims[0].at)
     return [one.post_id in won for one in held]
 
 
@@ -171,17 +187,16 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     standing = await _standing(session, recordings)
     kept = [recording for recording in recordings if standing.is_open(recording)]
     moving = [recording for recording in kept if not standing.has_ended(recording)]
+    gone = [recording for recording in moving if recording.is_out and standing.pauses[recording.post_id]]
     await _update(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt])
     await _update(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment])
-    await _update(
-        session, Post, [(one.post_id, {**one.post, "updated_at": one.at}) for one in moving if one.post]
-    )
+    await _update(session, Post, [(one.post_id, _post_changes(one)) for one in moving if one.post])
     await _update(
         session, XAccount, [(standing.accounts[one.post_id], one.account) for one in kept if one.account]
     )
     await _update(session, XApp, [(standing.apps[one.post_id], one.app) for one in kept if one.app])
-    if spends := [dict(one.spend) for one in kept if one.spend]:
-        await session.execute(insert(Spend), spends)
+    await _account(session, standing, kept, moving)
+    await braking.put_on(session, [standing.mended(recording) for recording in gone])
     await chain.append(
         session,
         [
@@ -191,6 +206,15 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
         ],
     )
     return [standing.is_open(recording) for recording in recordings]
+
+
+def _probed() -> ScalarSelect[str | None]:
+    """The pause that a claimed post is to probe; none for nearly all."""
+    return (
+        select(func.coalesce(XAccount.paused_reason, XApp.paused_reason))
+        .where(XAccount.id == Post.account_id, XApp.id == XAccount.app_id)
+        .scalar_subquery()
+    )
 
 
 def _same_versions(held: Sequence[Held]) -> ColumnElement[bool]:
@@ -211,6 +235,11 @@ async def _attempts_so_far(session: AsyncSession, segment_ids: Sequence[int]) ->
     return dict((await session.execute(statement)).all())
 
 
+def _post_changes(recording: Recording) -> dict[str, object]:
+    freed = {"paused_reason": None} if recording.is_out else {}
+    return {**recording.post, **freed, "updated_at": recording.at}
+
+
 def _attempt(arming: Arming, n: int) -> dict[str, object]:
     return {
         "segment_id": arming.segment_id, "n": n, "state": AttemptState.ARMED, "fence": arming.held.fence,
@@ -226,7 +255,14 @@ class _Standing:
     accounts: Mapping[int, int]
     apps: Mapping[int, int]
     fences: Mapping[int, int | None]
+    pauses: Mapping[int, str | None]
+    reserved: Mapping[int, int]
+    is_budgeted: bool
     attempts: Mapping[int, str]
+
+    def mended(self, recording: Recording) -> Braking:
+        """It was a probe, and X took it."""
+        return Braking(self.accounts[recording.post_id], recording.at, (Mended(),))
 
     def has_ended(self, recording: Recording) -> bool:
         return self.states.get(recording.post_id) in _TERMINAL
@@ -240,11 +276,14 @@ class _Standing:
 
 async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
     posts = (
-        select(Post.id, Post.state, Post.fence, XAccount.id, XAccount.app_id)
+        select(
+            Post.id, Post.state, Post.fence, XAccount.id, XAccount.app_id,
+            Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
+        )
         .join(XAccount, XAccount.id == Post.account_id)
         .where(Post.id.in_({one.post_id for one in recordings}))
         .with_for_update(of=Post)
-    )
+    )  # fmt: skip
     attempts = (
         select(Attempt.id, Attempt.state)
         .where(Attempt.id.in_({one.attempt_id for one in recordings if one.attempt_id is not None}))
@@ -256,8 +295,31 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         {row[0]: row[3] for row in found},
         {row[0]: row[4] for row in found},
         {row[0]: row[2] for row in found},
+        {row[0]: row[5] for row in found},
+        {row[0]: row[6] for row in found},
+        any(row[7] for row in found),
         dict((await session.execute(attempts)).all()),
     )
+
+
+async def _account(
+    session: AsyncSession, standing: _Standing, kept: Sequence[Recording], moving: Sequence[Recording]
+) -> None:
+    """What was spent, and what is reserved no longer."""
+    if spends := [dict(one.spend) for one in kept if one.spend]:
+        await session.execute(insert(Spend), spends)
+    if not standing.is_budgeted:
+        return
+    outcomes = [
+        affording.Outcome(
+            post_id=one.post_id,
+            reserved=standing.reserved[one.post_id],
+            spent=one.spent if one.is_out else 0,
+            state=str(one.post.get("state", standing.states[one.post_id])),
+        )
+        for one in moving
+    ]
+    await affording.settle(session, kept[0].at, outcomes, sum(one.spent for one in kept))
 
 
 async def _update(
