@@ -38,6 +38,7 @@ from perch.posts import handlers, queries, resuming
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
 from perch.posts.publishing import Line, Publisher
+from perch.posts.reconciling import Reconciler
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
 from perch.settings import Settings
@@ -100,6 +101,10 @@ class Uploads:
             ids.append(ensured.x_media_id)
         return tuple(ids)
 
+    async def forget(self, account_id: int, card: queries.Card) -> None:
+        async with self.db.write() as session:
+            await uploading.forget(session, account_id, [asset.id for _, asset in card.media])
+
 
 @dataclass(frozen=True, slots=True)
 class Perch:
@@ -141,9 +146,11 @@ async def assemble(
         db=db, clock=clock, pace=pace, committer=committer,
         lines=lines, uploads=Uploads(db, clock, store),
         worker=f"{socket.gethostname()}/{os.getpid()}",
-        terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros), is_stopping=lambda: engine.is_stopping,
+        terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros),
+        is_stopping=lambda: engine.is_stopping,
+        looker=Reconciler(db, clock, pace, committer, lines, may_look=settings.x_look),
     )  # fmt: skip
-    recovery = Recovery(db, clock, committer, publisher.is_draining)
+    recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
     handlers.register(engine, publisher, deleter, recovery, handlers.Sweep(db, clock, engine, pace))
     try:

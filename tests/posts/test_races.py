@@ -195,7 +195,7 @@ async def test_a_button_works_also_when_the_page_s_post_was_read_before_it_came_
     async with perch.db.write() as session:
         read_before = await session.get_one(Post, post.id)
         # Another process writes this down between our read and our lock.
-        lost = outcomes.lost_answer(post, segment, attempt, perch.clock.now())
+        lost = outcomes.lost_answer(post, segment, attempt, perch.clock.now(), perch.pace)
         for table, key, values in (
             (Post, post.id, lost.post),
             (Segment, segment.id, lost.segment),
@@ -214,7 +214,7 @@ async def test_a_lease_that_ran_out_under_work_that_goes_on_brings_nothing_into_
     async def wakes_up_with_a_lease_of_yesterday(is_ours):
         async with perch.db.write() as session:
             await lanes.void_lanes(session)
-        await Recovery(perch.db, perch.clock, perch.committer, is_ours).sweep()
+        await Recovery(perch.db, perch.clock, perch.pace, perch.committer, is_ours).sweep()
         seen.extend([one.state for one in await ada.attempts(post)])
 
     class Slept(Watched):

@@ -73,7 +73,7 @@ class Lane:
 
 def recovery(writer):
     perch = writer.house.perch
-    return Recovery(perch.db, perch.clock, perch.committer)
+    return Recovery(perch.db, perch.clock, perch.pace, perch.committer)
 
 
 @pytest.mark.both_databases

@@ -96,3 +96,12 @@ async def note_upload(session: AsyncSession, upload: MediaUpload) -> None:
         )
     )
     session.add(upload)
+
+
+async def forget_uploads(session: AsyncSession, account_id: int, asset_ids: Sequence[int]) -> None:
+    """Forget what X holds of these assets for an account."""
+    await session.execute(
+        delete(MediaUpload).where(
+            MediaUpload.account_id == account_id, MediaUpload.asset_id.in_(list(asset_ids))
+        )
+    )

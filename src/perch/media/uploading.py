@@ -4,9 +4,12 @@ https://docs.x.com/x-api/media/introduction. Nothing here is public before the p
 again from the file at the next attempt.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.clock import Clock
 from perch.db import Transactions
@@ -95,6 +98,11 @@ async def ensure(
             ),
         )
     return sent
+
+
+async def forget(session: AsyncSession, account_id: int, asset_ids: Sequence[int]) -> None:
+    """X knows the ids no more that it gave for these assets: they are handed over anew."""
+    await queries.forget_uploads(session, account_id, asset_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,27 @@ from perch.errors import PerchError
 from perch.jobs import Pace
 from perch.posts.chain import Detail
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
-from perch.posts.retrying import Decision, GiveUp, LookFirst, PauseUntilMended, RefreshFirst, RetryAt, backoff
+from perch.posts.retrying import (
+    AskPerson,
+    Decision,
+    Found,
+    GiveUp,
+    LookFirst,
+    PauseUntilMended,
+    RefreshFirst,
+    RetryAt,
+    UploadAgain,
+    backoff,
+    first_look,
+)
 from perch.posts.steps import Recording
-from perch.x.errors import Unavailable, Unconfirmed, Unreachable, XError
+from perch.x.errors import Forbidden, Rejected, Unavailable, Unconfirmed, Unreachable, XError
 from perch.x.wire import Reply
 from perch.x.xpost import XPost
 
 POST_CREATED = "post"
-_LOOK = "Look at the account on X, then say on the receipt whether the post is there."
+_LOOKS = "Nothing to do: Perch looks on X whether the post is there."
+_LOOK_YOURSELF = "Look at the account on X, then say on the receipt whether the post is there."
 
 
 def published(
@@ -36,7 +49,7 @@ def published(
         attempt=_ended(AttemptState.OK, now, outcome),
         segment_id=segment.id,
         segment=live(x_post_id, now),
-        post=_progress(now, is_last=is_last),
+        post=progress(now, is_last=is_last),
         spend=charge(post, segment, now),
         happenings=(
             ("answered", {**outcome, "card": segment.position + 1}),
@@ -50,7 +63,7 @@ def failed(
 ) -> Recording:
     """Anything but success; ``attempt_id`` is None when it failed before anything was armed."""
     told: Detail = {"code": error.code, "sentence": error.sentence, "fix": error.fix, **_head(error)}
-    attempt = _ended(_class(error), now, told) if attempt_id else {}
+    attempt = _attempt(error, decision, now, told) if attempt_id else {}
     changes, segment_changes, happening = _consequence(post, segment, now, error, decision)
     return Recording(
         post_id=post.id,
@@ -89,10 +102,12 @@ def stumbled(post: Post, now: datetime, pace: Pace) -> Recording:
     return Recording(post_id=post.id, at=now, post=changes, happenings=(("waiting", told),))
 
 
-def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime) -> Recording:
-    """Perch stopped between sending and writing down the answer: only a look at X can tell."""
+def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime, pace: Pace) -> Recording:
+    """Found sending in a lane that nobody held: only a look at X can tell. A late answer still counts."""
     sentence = "Perch stopped while X was answering, so it is not known whether the post is on X."
-    return failed(post, segment, attempt.id, now, Unconfirmed(sentence), LookFirst())
+    looking = LookFirst(first_look(attempt.sent_at or now, now, pace))
+    recording = failed(post, segment, attempt.id, now, Unconfirmed(sentence), looking)
+    return replace(recording, attempt_was=AttemptState.SENDING)
 
 
 def live(x_post_id: str, now: datetime) -> dict[str, object]:
@@ -113,14 +128,30 @@ def _consequence(
         case PauseUntilMended(reason=reason):
             paused = {**why, **_back_in_line(segment, now, None, post.tries), "paused_reason": reason}
             return paused, {}, ("paused", {"reason": reason})
-        case LookFirst():
-            needs_you = {**why, "state": PostState.NEEDS_YOU, "fix": _LOOK}
-            return needs_you, {"state": SegmentState.NEEDS_YOU}, ("unknown", {"card": segment.position + 1})
+        case UploadAgain():
+            waiting = {**why, **_back_in_line(segment, now, None, post.tries)}
+            return waiting, {}, ("waiting", {"try_at": now.isoformat()})
+        case LookFirst() | Found():
+            checking = {**why, "state": PostState.PUBLISHING, "fix": _LOOKS, "try_at": None}
+            return checking, {}, ("unknown", {"card": segment.position + 1})
+        case AskPerson(why=sentence):
+            return needs_you(sentence), IN_QUESTION, ("needs_you", {"sentence": sentence})
         case GiveUp():
             state = PostState.PARTLY_PUBLISHED if segment.position else PostState.REFUSED
             ended = {**why, "state": state, "finished_at": now}
             return ended, {"state": SegmentState.REFUSED}, ("refused", {"card": segment.position + 1})
     assert_never(decision)
+
+
+IN_QUESTION: dict[str, object] = {"state": SegmentState.NEEDS_YOU}
+"""What a segment's row says while only a person can tell what became of it."""
+
+
+def needs_you(sentence: str) -> dict[str, object]:
+    """What a post's row says from then on."""
+    return {
+        "state": PostState.NEEDS_YOU, "why": sentence, "fix": _LOOK_YOURSELF, "rule": None, "try_at": None,
+    }  # fmt: skip
 
 
 def _back_in_line(segment: Segment, now: datetime, try_at: datetime | None, tries: int) -> dict[str, object]:
@@ -129,7 +160,8 @@ def _back_in_line(segment: Segment, now: datetime, try_at: datetime | None, trie
     return {"state": state, "try_at": try_at and max(try_at, now + timedelta(milliseconds=1)), "tries": tries}
 
 
-def _progress(now: datetime, *, is_last: bool) -> dict[str, object]:
+def progress(now: datetime, *, is_last: bool) -> dict[str, object]:
+    """What a post's row says once a card of it is out."""
     calm: dict[str, object] = {"tries": 0, "try_at": None, "why": None, "fix": None, "rule": None}
     return {**calm, "state": PostState.PUBLISHED, "finished_at": now} if is_last else calm
 
@@ -142,22 +174,36 @@ def charge(post: Post, segment: Segment, now: datetime) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _ended(state: AttemptState, now: datetime, outcome: Detail) -> dict[str, object]:
-    return {"state": state, "ended_at": now, "outcome": json.dumps(outcome, sort_keys=True)}
-
-
-def _class(error: PerchError) -> AttemptState:
-    match error:
-        case Unconfirmed():
-            return AttemptState.NEEDS_YOU
-        case Unreachable() | Unavailable():
-            return AttemptState.NOT_SENT
+def _attempt(error: PerchError, decision: Decision, now: datetime, told: Detail) -> dict[str, object]:
+    match decision:
+        case LookFirst(at=at):
+            return _unknown(at, told)
+        case Found():
+            return _unknown(now, told)
+        case AskPerson():
+            return _ended(AttemptState.NEEDS_YOU, now, told)
         case _:
-            return AttemptState.REJECTED
+            was_sent = not isinstance(error, Unreachable | Unavailable)
+            return _ended(AttemptState.REJECTED if was_sent else AttemptState.NOT_SENT, now, told)
+
+
+def _unknown(look_at: datetime, outcome: Detail) -> dict[str, object]:
+    return {"state": AttemptState.UNKNOWN, "look_at": look_at, "outcome": _kept(outcome)}
+
+
+def _ended(state: AttemptState, now: datetime, outcome: Detail) -> dict[str, object]:
+    return {"state": state, "ended_at": now, "look_at": None, "outcome": _kept(outcome)}
+
+
+def _kept(outcome: Detail) -> str:
+    return json.dumps(outcome, sort_keys=True)
 
 
 def _head(error: PerchError) -> Detail:
     if not isinstance(error, XError) or error.head is None:
         return {}
     said = error.problem.words if error.problem else None
-    return {"status": error.head.status, "transaction": error.head.transaction_id, "said": said}
+    reason = error.reason if isinstance(error, Forbidden | Rejected) else None
+    return {
+        "status": error.head.status, "transaction": error.head.transaction_id, "said": said, "reason": reason,
+    }  # fmt: skip

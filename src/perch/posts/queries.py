@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, load_only
 
 from perch.accounts.models import XAccount, XApp
 from perch.media.models import Asset
+from perch.posts.chain import Line
 from perch.posts.models import (
     LIVE_ATTEMPTS,
     Attempt,
@@ -66,7 +68,7 @@ def is_live() -> ColumnElement[bool]:
 
 
 def may_send(now: datetime) -> ColumnElement[bool]:
-    """Whether neither a pause nor a rest holds up a post's account or its X app. A pause may let a probe by."""
+    """Whether neither a pause nor a rest holds up a post's account or its X app. A pause may let a probe."""
     return exists().where(
         XAccount.id == Post.account_id,
         XApp.id == XAccount.app_id,
@@ -74,6 +76,20 @@ def may_send(now: datetime) -> ColumnElement[bool]:
         or_(XApp.paused_reason.is_(None), XApp.paused_until <= now),
         or_(XAccount.rests_until.is_(None), XAccount.rests_until <= now),
         or_(XApp.rests_until.is_(None), XApp.rests_until <= now),
+    )
+
+
+def _waits_for_its_double() -> ColumnElement[bool]:
+    """Whether a card of the post says what another post may have said: which is which could not be told."""
+    mine, unsure = aliased(Segment), aliased(Segment)
+    return exists().where(
+        Attempt.look_at.is_not(None),
+        unsure.id == Attempt.segment_id,
+        unsure.account_id == Post.account_id,
+        unsure.post_id != Post.id,
+        mine.post_id == Post.id,
+        mine.state == SegmentState.WAITING,
+        mine.text == unsure.text,
     )
 
 
@@ -87,6 +103,7 @@ def _ready(now: datetime) -> Select[Post]:
         or_(Post.try_at.is_(None), Post.try_at <= now),
         may_send(now),
         ~live,
+        ~_waits_for_its_double(),
     )
 
 
@@ -98,55 +115,47 @@ async def next_due(session: AsyncSession, account_id: int, now: datetime) -> Pos
 
 async def is_look_due(session: AsyncSession, account_id: int, now: datetime) -> bool:
     """Whether an attempt of this account without a verdict should be looked for on X now."""
-    due = (
-        select(Attempt.id)
-        .join(Segment, Segment.id == Attempt.segment_id)
-        .where(Attempt.look_at <= now, Segment.account_id == account_id)
-    )
+    due = _looks_due(now).where(Segment.account_id == account_id)
     return bool(await session.scalar(select(due.exists())))
+
+
+def _looks_due(until: datetime) -> Select[int, datetime | None]:
+    return (
+        select(Segment.account_id, Attempt.look_at)
+        .join(Attempt, Attempt.segment_id == Segment.id)
+        .where(Attempt.look_at <= until)
+    )
 
 
 async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
     """Accounts that have something to send and whose lane is free."""
     free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
-    ready = _ready(now).subquery()
+    ready, looks = _ready(now).subquery(), _looks_due(now).subquery()
     # A disconnected account's too: trying is what pauses its posts with a reason that people can read.
-    statement = select(XAccount.id).where(free, XAccount.id.in_(select(ready.c.account_id)))
+    either = union(select(ready.c.account_id), select(looks.c.account_id))
+    statement = select(XAccount.id).where(free, XAccount.id.in_(either))
     return (await session.scalars(statement)).all()
 
 
 async def coming(session: AsyncSession, now: datetime, until: datetime) -> Sequence[tuple[int, datetime]]:
-    """(account, instant) of posts that become ready soon, for hints at the second."""
+    """(account, instant) of posts that become ready soon, and of looks, for hints at the second."""
     statement = select(Post.account_id, Post.due_at, Post.try_at).where(
         Post.state.in_(OPEN_STATES),
         Post.due_at <= until,
         or_(Post.due_at > now, and_(Post.try_at > now, Post.try_at <= until)),
     )
+    looks = _looks_due(until).where(Attempt.look_at > now)
     return [
         (account_id, max(due_at, try_at) if try_at else due_at)
         for account_id, due_at, try_at in await session.execute(statement)
         if due_at is not None
-    ]
+    ] + [(account_id, look_at) for account_id, look_at in await session.execute(looks) if look_at]
 
 
 async def oldest_overdue(session: AsyncSession, now: datetime) -> datetime | None:
     """Since when the longest waiting ready post has been due."""
     ready = _ready(now).subquery()
     return await session.scalar(select(func.min(Post.due_at)).where(Post.id.in_(select(ready.c.id))))
-
-
-async def abandoned(session: AsyncSession, now: datetime) -> Sequence[tuple[Attempt, Segment]]:
-    """Attempts that were armed or sending in a lane nobody holds any more."""
-    statement = (
-        select(Attempt, Segment)
-        .join(Segment, Segment.id == Attempt.segment_id)
-        .join(XAccount, XAccount.id == Segment.account_id)
-        .where(
-            Attempt.state.in_((AttemptState.ARMED, AttemptState.SENDING)),
-            or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now),
-        )
-    )
-    return [(attempt, segment) for attempt, segment in await session.execute(statement)]
 
 
 async def due_instants(session: AsyncSession, account_id: int, now: datetime) -> set[datetime]:
@@ -219,7 +228,7 @@ async def recent(
     if before is not None:
         statement = statement.where(Post.id < before)
     rows = (await session.execute(statement)).all()
-    found = await _segments_of(session, [row[0].id for row in rows])
+    found = await segments_of(session, [row[0].id for row in rows])
     unsure = await checking(session, [row[0].id for row in rows])
     return [
         Listed(post, account, app, first, len(found[post.id]), of(post, account, app, found[post.id], unsure))
@@ -247,11 +256,62 @@ async def checking(session: AsyncSession, post_ids: Sequence[int]) -> set[int]:
     return set(await session.scalars(statement))
 
 
-async def _segments_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Segment]]:
+async def segments_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Segment]]:
+    """The cards of each of these posts, in order."""
     found: dict[int, list[Segment]] = {post_id: [] for post_id in post_ids}
-    for segment in await session.scalars(select(Segment).where(Segment.post_id.in_(post_ids))):
+    statement = select(Segment).where(Segment.post_id.in_(post_ids)).order_by(Segment.position)
+    for segment in await session.scalars(statement):
         found[segment.post_id].append(segment)
     return found
+
+
+async def attempts_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Attempt]]:
+    """The attempts of each of these posts, without their bytes."""
+    found: dict[int, list[Attempt]] = {post_id: [] for post_id in post_ids}
+    rows = await session.execute(
+        select(Segment.post_id, Attempt)
+        .join(Attempt, Attempt.segment_id == Segment.id)
+        .where(Segment.post_id.in_(post_ids))
+        .options(load_only(Attempt.segment_id, Attempt.n, Attempt.state))
+        .order_by(Attempt.segment_id, Attempt.n)
+    )
+    for post_id, attempt in rows:
+        found[post_id].append(attempt)
+    return found
+
+
+async def lines_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Line]]:
+    """The stories of these posts, line by line."""
+    found: dict[int, list[Line]] = {post_id: [] for post_id in post_ids}
+    columns = (
+        PostEvent.post_id,
+        PostEvent.seq,
+        PostEvent.at,
+        PostEvent.kind,
+        PostEvent.detail,
+        PostEvent.hash,
+    )
+    rows = await session.execute(
+        select(*columns).where(PostEvent.post_id.in_(post_ids)).order_by(PostEvent.post_id, PostEvent.seq)
+    )
+    for row in rows:
+        found[row.post_id].append(row)
+    return found
+
+
+async def posts_after(
+    session: AsyncSession, after: int, limit: int, public_id: str | None = None
+) -> Sequence[Post]:
+    """Posts of every workspace by their inner ids, or the one with this public id."""
+    statement = select(Post).where(Post.id > after).order_by(Post.id).limit(limit)
+    if public_id is not None:
+        statement = statement.where(Post.public_id == public_id)
+    return (await session.scalars(statement)).all()
+
+
+async def how_many(session: AsyncSession) -> int:
+    """Posts of every workspace."""
+    return await session.scalar(select(func.count()).select_from(Post)) or 0
 
 
 async def first_waiting(session: AsyncSession, post_id: int) -> tuple[Segment, str | None] | None:

@@ -8,6 +8,9 @@ from perch.errors import PerchError
 from perch.jobs import Pace
 from perch.x import errors as x
 
+MOST_SENDS = 2
+"""How often the bytes of one card may go out without a verdict before a person is asked."""
+
 
 class PauseReason(StrEnum):
     """Why posts stay scheduled although they are due."""
@@ -16,6 +19,22 @@ class PauseReason(StrEnum):
     LOGIN = "login"
     APP = "app"
     ACCOUNT = "account"
+    BUDGET = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a card when an answer comes.
+
+    ``sent_at``: when its last attempt was begun. ``after_unknown``: an earlier attempt of the same bytes had
+    no verdict. ``parent_at``: when the card it answers went out.
+    """
+
+    sent_at: datetime | None = None
+    after_unknown: bool = False
+    uploads_refused: int = 0
+    parent_refused: int = 0
+    parent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +50,27 @@ class RefreshFirst:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadAgain:
+    """X has forgotten the media: hand it over anew, then make a new attempt."""
+
+
+@dataclass(frozen=True, slots=True)
 class LookFirst:
-    """It may be out there: nothing may be sent before that is known."""
+    """It may be out there: nothing may be sent before that is known. ``at`` is the first look."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """X says that it has the post already, and an earlier attempt explains it: only the id is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPerson:
+    """Perch must not go on by itself: neither the same bytes nor others may be sent."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +85,7 @@ class GiveUp:
     """X refuses this post, and would again."""
 
 
-Decision = RetryAt | RefreshFirst | LookFirst | PauseUntilMended | GiveUp
+Decision = RetryAt | RefreshFirst | UploadAgain | LookFirst | Found | AskPerson | PauseUntilMended | GiveUp
 
 _PAUSING_REFUSALS = {
     x.ForbiddenReason.SUSPENDED: PauseReason.ACCOUNT,
@@ -55,13 +93,22 @@ _PAUSING_REFUSALS = {
     x.ForbiddenReason.MISSING_SCOPE: PauseReason.LOGIN,
     x.ForbiddenReason.UNSUPPORTED_AUTHENTICATION: PauseReason.LOGIN,
 }
+_FORGOTTEN_MEDIA = (
+    "X has forgotten the media of this post. With other media it would be another post, so Perch does not"
+    " send it again by itself."
+)
 
 
-def decide(error: PerchError, *, now: datetime, tries: int, refreshed: bool, pace: Pace) -> Decision:
+_NOTHING_KNOWN = Past()
+
+
+def decide(
+    error: PerchError, past: Past = _NOTHING_KNOWN, *, now: datetime, tries: int, refreshed: bool, pace: Pace
+) -> Decision:
     """What to do after this error. ``tries`` counts the earlier ones, ``refreshed`` says the token is new."""
     match error:
         case x.Unconfirmed():
-            return LookFirst()
+            return LookFirst(first_look(past.sent_at or now, now, pace))
         case x.Unreachable() | x.Unavailable():
             return RetryAt(now + backoff(tries, pace))
         case x.RateLimited(resets_at=resets_at):
@@ -74,30 +121,52 @@ def decide(error: PerchError, *, now: datetime, tries: int, refreshed: bool, pac
             return PauseUntilMended(PauseReason.CREDITS)
         case x.AppMisconfigured():
             return PauseUntilMended(PauseReason.APP)
-        case x.Forbidden(reason=reason) if reason in _PAUSING_REFUSALS:
-            return PauseUntilMended(_PAUSING_REFUSALS[reason])
-        case x.Forbidden(reason=x.ForbiddenReason.EDGE):
-            return RetryAt(now + backoff(tries, pace))
+        case x.Forbidden(reason=reason):
+            return _forbidden(reason, past, now, tries, pace)
+        case x.Rejected(reason=x.RejectedReason.MEDIA_IDS):
+            return _media_refused(past)
         case _:
             return GiveUp()
+
+
+def _forbidden(reason: x.ForbiddenReason, past: Past, now: datetime, tries: int, pace: Pace) -> Decision:
+    match reason:
+        case x.ForbiddenReason.EDGE:
+            return RetryAt(now + backoff(tries, pace))
+        case x.ForbiddenReason.DUPLICATE if past.after_unknown:
+            return Found()
+        case x.ForbiddenReason.NOT_VISIBLE_PARENT if (wait := _parent_wait(past, now, pace)) is not None:
+            return RetryAt(now + timedelta(seconds=wait))
+        case _ if reason in _PAUSING_REFUSALS:
+            return PauseUntilMended(_PAUSING_REFUSALS[reason])
+        case _:
+            return GiveUp()
+
+
+def _parent_wait(past: Past, now: datetime, pace: Pace) -> float | None:
+    """How long X may need to see a parent that went out a moment ago; None when that is no excuse."""
+    if past.parent_at is None or past.parent_refused >= len(pace.parent_waits):
+        return None
+    is_fresh = now - past.parent_at <= timedelta(seconds=pace.parent_waits[-1])
+    return pace.parent_waits[past.parent_refused] if is_fresh or past.parent_refused else None
+
+
+def _media_refused(past: Past) -> Decision:
+    if past.after_unknown:
+        return AskPerson(_FORGOTTEN_MEDIA)
+    return GiveUp() if past.uploads_refused else UploadAgain()
+
+
+def is_about_media(error: PerchError) -> bool:
+    """Whether X no longer takes the ids it gave for the media."""
+    return isinstance(error, x.Rejected) and error.reason is x.RejectedReason.MEDIA_IDS
+
+
+def first_look(sent_at: datetime, now: datetime, pace: Pace) -> datetime:
+    """When to look for the first time for what was sent at ``sent_at`` and got no verdict."""
+    return max(now, sent_at + timedelta(seconds=pace.looks[0]))
 
 
 def backoff(tries: int, pace: Pace) -> timedelta:
     """Doubles from a few seconds to a quarter of an hour."""
     return timedelta(seconds=min(pace.retry_first * 2 ** min(tries, 20), pace.retry_most))
-
-
-def deletion_again_at(error: PerchError, *, now: datetime, tries: int, pace: Pace) -> datetime | None:
-    """When to ask X again to delete a card; None when it refuses, and would again.
-
-    What a person has to mend is looked at again as seldom as a pause is.
-    """
-    match error:
-        case x.RateLimited(resets_at=resets_at):
-            return max(resets_at or now + timedelta(seconds=pace.rate_unknown), now)
-        case x.Unreachable() | x.Unavailable() | x.Forbidden(reason=x.ForbiddenReason.EDGE):
-            return now + backoff(tries, pace)
-        case x.Unauthorized() | x.GrantLost() | x.OutOfCredits() | x.AppMisconfigured():
-            return now + timedelta(seconds=pace.probe)
-        case _:
-            return None

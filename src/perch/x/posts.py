@@ -124,6 +124,15 @@ class RecordedPost:
 
     content: bytes
 
+    def read(self) -> CreatePost:
+        """The post these bytes make, as far as a timeline shows it: text, media and what it answers."""
+        said = members.parse_object(self.content) or {}
+        return CreatePost(
+            text=members.text(said, "text") or "",
+            media_ids=members.strings(members.child(said, "media"), "media_ids"),
+            reply_to=members.x_id(members.child(said, "reply"), "in_reply_to_tweet_id"),
+        )
+
     def request(self) -> Request:
         return Request("POST", "/2/tweets", content=self.content, content_type="application/json")
 
