@@ -37,6 +37,14 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Like ``read``, and every statement in it sees the same moment, on PostgreSQL too."""
+        async with self.read() as session:
+            if not self.is_sqlite:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One durable transaction: committed when the block ends, rolled back when it raises."""
         async with self._turn, self._writes.begin() as session:

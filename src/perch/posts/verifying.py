@@ -1,0 +1,152 @@
+"""Whether every story is whole, and whether the rows of posts, cards and attempts agree with what is told."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from perch.db import Database
+from perch.posts import chain, queries
+from perch.posts.models import Attempt, AttemptState, Post, Segment, SegmentState
+
+_A_BATCH = 200  # posts, with all of their lines
+
+GIVES_ID = ("answered", "found", "settled")
+"""The kinds of line that say which id X gave to a card."""
+SAID_OF: Mapping[AttemptState, tuple[str, ...]] = {
+    AttemptState.ARMED: ("armed",),
+    AttemptState.SENDING: ("armed",),
+    AttemptState.OK: ("answered",),
+    AttemptState.REJECTED: ("refused", "waiting", "paused", "login_refused", "needs_you"),
+    AttemptState.NOT_SENT: ("not_sent", "waiting", "paused"),
+    AttemptState.UNKNOWN: ("unknown",),
+    AttemptState.FOUND: ("found", "settled"),
+    AttemptState.ABSENT: ("absent", "settled"),
+    AttemptState.NEEDS_YOU: ("needs_you", "unknown"),
+}
+"""The kinds of line of which each state of an attempt needs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Something that does not hold, of one post."""
+
+    post: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A post with everything that is told of it, and everything that rows say."""
+
+    post: Post
+    lines: Sequence[chain.Line]
+    segments: Sequence[Segment]
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, and what does not hold."""
+
+    posts: int
+    lines: int
+    breaks: tuple[Break, ...]
+
+
+async def verify(db: Database, public_id: str | None = None) -> AsyncIterator[Verified]:
+    """Every post of every workspace, or the one with this id, a batch at a time."""
+    after = 0
+    while True:
+        async with db.snapshot() as session:
+            stories = await _stories(session, after, public_id)
+        if not stories:
+            return
+        after = stories[-1].post.id
+        breaks = tuple(Break(one.post.public_id, said) for one in stories for said in faults(one))
+        yield Verified(len(stories), sum(len(one.lines) for one in stories), breaks)
+
+
+def faults(story: Story) -> Iterator[str]:
+    """What does not hold of one post, in sentences. Pure."""
+    post = story.post
+    if broken := chain.fault(post.public_id, (post.story_seq, post.story_hash), story.lines):
+        yield broken
+    told = _Told.of(story.lines)
+    attempts: dict[int, list[Attempt]] = {}
+    for attempt in story.attempts:
+        attempts.setdefault(attempt.segment_id, []).append(attempt)
+    for segment in story.segments:
+        yield from _attempts_told(segment, attempts.get(segment.id, []), told)
+        yield from _card_told(segment, told)
+    yield from _ids_kept(story.segments, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The lines by kind and card. A line that names no card may be of any."""
+
+    counts: Counter[tuple[str, int | None]]
+    ids: Mapping[str, int | None]
+
+    @classmethod
+    def of(cls, lines: Iterable[chain.Line]) -> "_Told":
+        facts = [(line.kind, _facts(line.detail)) for line in lines]
+        counts = Counter((kind, detail.get("card")) for kind, detail in facts)
+        given = [detail for kind, detail in facts if kind in GIVES_ID and detail.get("x_post_id")]
+        return cls(counts, {detail["x_post_id"]: detail.get("card") for detail in given})
+
+    def count(self, kinds: Iterable[str], card: int) -> int:
+        return sum(self.counts[kind, card] + self.counts[kind, None] for kind in kinds)
+
+
+def _facts(detail: str) -> Mapping[str, Any]:
+    try:
+        facts = json.loads(detail)
+    except ValueError:
+        return {}  # an altered line, of which the chain tells
+    return facts if isinstance(facts, dict) else {}
+
+
+def _attempts_told(segment: Segment, attempts: Sequence[Attempt], told: _Told) -> Iterator[str]:
+    card = segment.position + 1
+    armed = told.count(("armed",), card)
+    if armed != len(attempts):
+        yield f"card {card} has {len(attempts)} attempts, and the story tells of {armed}"
+    for state, count in Counter(AttemptState(one.state) for one in attempts).items():
+        if told.count(SAID_OF[state], card) < count:
+            yield f"no line says how an attempt of card {card} came to be {state.replace('_', ' ')}"
+
+
+def _card_told(segment: Segment, told: _Told) -> Iterator[str]:
+    card = segment.position + 1
+    is_published = segment.state == SegmentState.PUBLISHED
+    if segment.x_post_id is not None and not is_published:
+        yield f"card {card} has an id on X and is not called published"
+    if segment.x_post_id is not None and segment.x_post_id not in told.ids:
+        yield f"no line says that X gave card {card} the id {segment.x_post_id}"
+    if is_published and not told.count(GIVES_ID, card):
+        yield f"no line says that card {card} is out"
+    if bool(segment.deleted_at) != bool(told.count(("deleted",), card)):
+        yield f"card {card} and the story disagree on whether it was deleted on X"
+
+
+def _ids_kept(segments: Sequence[Segment], told: _Told) -> Iterator[str]:
+    known = {segment.x_post_id for segment in segments}
+    # A card that was given up while X was answering keeps its line, and no id.
+    dropped = {segment.position + 1 for segment in segments if segment.state == SegmentState.DROPPED}
+    for x_post_id, card in told.ids.items():
+        if x_post_id not in known and card not in dropped:
+            yield f"the story names {x_post_id} on X, and no card has this id"
+
+
+async def _stories(session: AsyncSession, after: int, public_id: str | None) -> list[Story]:
+    posts = await queries.posts_after(session, after, _A_BATCH, public_id)
+    ids = [post.id for post in posts]
+    lines = await queries.lines_of(session, ids)
+    segments = await queries.segments_of(session, ids)
+    attempts = await queries.attempts_of(session, ids)
+    return [Story(post, lines[post.id], segments[post.id], attempts[post.id]) for post in posts]
