@@ -212,7 +212,7 @@ async def prepare_apps(perch: Perch) -> None:
     async with perch.db.write() as session:
         await one_at_a_time(session)
         await apps.ensure_apps(session, perch.clock, perch.sealer, perch.settings, sandbox_app(perch))
-        await resuming.resume_apps(session, apps.kinds(perch.settings))
+        await resuming.resume_apps(session, perch.clock, apps.kinds(perch.settings))
 
 
 async def take_over(perch: Perch) -> None:

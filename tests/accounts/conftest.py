@@ -14,13 +14,15 @@ import aiohttp
 import pytest
 import uvicorn
 
-from perch.accounts import apps, callbacks, connecting, queries, tokens
+from perch.accounts import apps, callbacks, connecting, queries
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.accounts.connecting import Begun, Finished
 from perch.accounts.models import AppKind, Grant, LoginFace, XApp
-from perch.accounts.tokens import Ready
+from perch.accounts.refreshing import Refresher
+from perch.accounts.tokens import Keyring, Ready
 from perch.db import Database
+from perch.jobs import Committer
 from perch.sandbox.app import Sandbox, create_app
 from perch.sandbox.config import SandboxConfig
 from perch.seal import Sealer
@@ -122,13 +124,17 @@ class Desk:
         begun = await self.begin(**more)
         return await self.finish(await self.x.consent(begun, username), begun.browser_token, policy)
 
+    def keyring(self, db: Database | None = None, *, revokes_first: bool = False) -> Keyring:
+        """The keyring of one process."""
+        db = db or self.db
+        refresher = Refresher(self.clock, self.sealer, self.clients, Committer(db.write), revokes_first)
+        return Keyring(db, refresher)
+
     async def client_for(self, account_id: int, db: Database | None = None) -> Ready:
-        return await tokens.client_for(db or self.db, self.clock, self.sealer, self.clients, account_id)
+        return await self.keyring(db).client_for(account_id)
 
     async def refresh_after_401(self, account_id: int, refused: Bearer) -> Ready:
-        return await tokens.refresh_after_401(
-            self.db, self.clock, self.sealer, self.clients, account_id, refused
-        )
+        return await self.keyring().refresh_after_401(account_id, refused)
 
     async def grant(self, account_id: int) -> Grant:
         async with self.db.read() as session:

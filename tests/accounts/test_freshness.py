@@ -5,17 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.accounts.freshness import GiveUp, Hold, Renew, Standing, Use, Verdict, Wait, judge
+from perch.accounts.freshness import OUTAGE, GiveUp, Hold, Renew, Standing, Use, Verdict, Wait, judge
 from perch.accounts.models import RefreshState
 
+SILENT = "X's login service gave no answer a moment ago"
+REFUSED = "X refuses a login that it should accept"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 IDLE, INFLIGHT, UNKNOWN, DEAD = (
     RefreshState.IDLE, RefreshState.INFLIGHT, RefreshState.UNKNOWN, RefreshState.DEAD
 )  # fmt: skip
 
 
-def standing(state: RefreshState, left: float, *, until: float | None = None, **more: bool) -> Standing:
-    """A grant with ``left`` minutes to live, held or claimed for ``until`` more seconds."""
+def standing(
+    state: RefreshState, left: float, *, until: float | None = None, since: float | None = None, **more: bool
+) -> Standing:
+    """A grant with ``left`` minutes to live, held or claimed for ``until`` more seconds.
+
+    X has been answering 401 for ``since`` minutes.
+    """
     return Standing(
         state=state,
         refreshable=more.get("refreshable", True),
@@ -23,6 +30,7 @@ def standing(state: RefreshState, left: float, *, until: float | None = None, **
         rotated_at=NOW + timedelta(minutes=left - 120),
         until=None if until is None else NOW + timedelta(seconds=until),
         refused=more.get("refused", False),
+        refused_since=None if since is None else NOW - timedelta(minutes=since),
     )
 
 
@@ -35,8 +43,8 @@ def standing(state: RefreshState, left: float, *, until: float | None = None, **
         (standing(IDLE, -500), Renew()),
         (standing(IDLE, 120, refused=True), Renew()),
         (standing(IDLE, 9, until=10), Use()),
-        (standing(IDLE, 0.4, until=10), Hold()),
-        (standing(IDLE, 120, until=10, refused=True), Hold()),
+        (standing(IDLE, 0.4, until=10), Hold(SILENT)),
+        (standing(IDLE, 120, until=10, refused=True), Hold(SILENT)),
         (standing(IDLE, 9, until=-1), Renew()),
         (standing(INFLIGHT, 9, until=10), Wait()),
         (standing(INFLIGHT, 120, until=10), Wait()),
@@ -45,9 +53,14 @@ def standing(state: RefreshState, left: float, *, until: float | None = None, **
         (standing(UNKNOWN, 9), Use()),
         (standing(UNKNOWN, 3), Renew()),
         (standing(UNKNOWN, 2, until=10), Use()),
-        (standing(UNKNOWN, 0.4, until=10), Hold()),
+        (standing(UNKNOWN, 0.4, until=10), Hold(SILENT)),
         (standing(UNKNOWN, 9, refused=True), Renew()),
         (standing(IDLE, 0.6, refreshable=False), Use()),
+        (standing(IDLE, 119, refused=True, since=2), Hold(REFUSED)),
+        (standing(IDLE, 119, refused=True, since=59), Hold(REFUSED)),
+        (standing(IDLE, 110, refused=True, since=59), Renew()),
+        (standing(UNKNOWN, 119, refused=True, since=2), Renew()),
+        (standing(IDLE, 60, refused=True, refreshable=False, since=59), Hold(REFUSED)),
     ],
 )
 def test_each_standing_has_one_verdict(grant: Standing, verdict: Verdict) -> None:
@@ -60,7 +73,9 @@ def test_each_standing_has_one_verdict(grant: Standing, verdict: Verdict) -> Non
         standing(DEAD, 120),
         standing(DEAD, 120, until=10),
         standing(IDLE, 0.5, refreshable=False),
-        standing(IDLE, 120, refreshable=False, refused=True),
+        standing(IDLE, 119, refused=True, since=60),
+        standing(IDLE, 60, refreshable=False, refused=True, since=60),
+        standing(IDLE, 0.5, refreshable=False, refused=True),
     ],
 )
 def test_what_cannot_be_renewed_is_given_up(grant: Standing) -> None:
@@ -81,6 +96,7 @@ standings = st.builds(
     st.sampled_from(RefreshState),
     st.floats(-300, 300),
     until=st.none() | st.floats(-100, 100),
+    since=st.floats(0, 200),
     refreshable=st.booleans(),
     refused=st.booleans(),
 )
@@ -104,5 +120,5 @@ def test_a_refresh_needs_a_token_and_nobody_else_at_it(grant: Standing) -> None:
 @given(standings)
 def test_every_waiting_ends(grant: Standing) -> None:
     if isinstance(judge(grant, NOW), Wait | Hold):
-        assert grant.until is not None
-        assert not isinstance(judge(grant, max(grant.until, NOW)), Wait | Hold)
+        later = max(grant.until or NOW, NOW + OUTAGE)
+        assert not isinstance(judge(grant, later), Wait | Hold)

@@ -9,11 +9,11 @@ import pytest
 import structlog
 from sqlalchemy import text, update
 
-from perch.accounts import queries
+from perch.accounts import queries, steps
 from perch.accounts.errors import AppBroken, ReconnectNeeded, XUnavailable
+from perch.accounts.grants import Held
 from perch.accounts.health import Health
 from perch.accounts.models import Grant, RefreshState, XApp
-from perch.accounts.refreshing import Held
 from perch.db import Database
 from perch.people.errors import NotHere
 from perch.x.errors import Unauthorized
@@ -276,21 +276,21 @@ async def test_a_refresh_abandoned_by_a_dead_worker_counts_as_a_lost_answer(
 
 async def _held(desk: Any, account_id: int) -> Held:
     async with desk.db.read() as session:
-        found = await queries.tokens_of(session, account_id)
-    assert found is not None
-    return Held(*found)
+        (held,) = await queries.grants_held(session, [account_id])
+    return held
 
 
 async def test_an_answer_that_outlived_its_lease_is_kept_unless_a_newer_pair_is_there(
     desk: Any, ada: Any
 ) -> None:
     held = await _held(desk, ada.account_id)
-    pair: Any = {"access_token_sealed": held.grant.access_token_sealed}
+    pair: Any = {"access_token_sealed": held.access_token_sealed}
+    storing = steps.StorePair(held, held.scope, pair, keeps_refusals=False)
     await _set(desk, refresh_state=RefreshState.DEAD)
 
     async with desk.db.write() as session:
-        assert await queries.store_pair(session, held.grant, held.grant.scope, pair)
-        assert not await queries.store_pair(session, held.grant, held.grant.scope, pair)
+        assert await steps.store_pair(session, [storing]) == [True]
+        assert await steps.store_pair(session, [storing]) == [False]
 
     assert (await desk.grant(ada.account_id)).refresh_state == RefreshState.IDLE
 

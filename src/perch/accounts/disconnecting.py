@@ -1,23 +1,18 @@
-"""Disconnecting an account: its tokens are wiped here first, and then revoked on X as far as X answers."""
+"""Disconnecting an account: its tokens are wiped here first, and then revoked on X until X confirms."""
 
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.accounts import queries
-from perch.accounts.apps import credentials
+from perch.accounts import queries, revoking
 from perch.accounts.clients import XClients
 from perch.accounts.grants import open_access, open_refresh
-from perch.accounts.models import Grant, XAccount, XApp
+from perch.accounts.models import XAccount
+from perch.accounts.revoking import Worthless
 from perch.clock import Clock
 from perch.db import Transactions
 from perch.people.queries import revoke_tokens_of_account
 from perch.seal import SealBroken, Sealer
-from perch.x.errors import XError
-from perch.x.oauth2 import RevokeToken
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +29,29 @@ async def disconnect(
 ) -> Disconnected:
     """Wipe an account's tokens, by public id or ``@handle``; account and posts stay. Raises NotHere.
 
-    Perch's own tokens that speak for this one account end with it.
+    Perch's own tokens that speak for this one account end with it. What X does not confirm at once stays
+    queued.
     """
     async with transactions() as session:
         account = await queries.account_named(session, workspace_id, name)
-        app = await queries.app_with_id(session, account.app_id)
-        revocations = await _revocations(session, sealer, account, app)
+        tokens = await _tokens(session, sealer, account)
+        waiting = revoking.rows(sealer, clock.now(), account.app_id, account.public_id, tokens)
+        await queries.queue_revocations(session, waiting)
         await queries.wipe_grant(session, account.id, clock.now())
         await revoke_tokens_of_account(session, account.id, clock.now())
-    revoked = await _revoke(clients, app, account, revocations)
+    revoked = await revoking.attempt(transactions, clock, sealer, clients, account.public_id)
     return Disconnected(account.id, account.username, revoked)
 
 
-async def _revocations(
-    session: AsyncSession, sealer: Sealer, account: XAccount, app: XApp
-) -> list[RevokeToken]:
-    """The refresh token first: it is the one that lives for months."""
+async def _tokens(session: AsyncSession, sealer: Sealer, account: XAccount) -> list[Worthless]:
+    """What cannot be opened can still be wiped."""
     grant = await queries.grant_of(session, account.id)
     if grant is None:
         return []
+    row, owner, refresh = grant.public_id, account.public_id, grant.refresh_token_sealed
     try:
-        return _in_order(sealer, grant, account, app)
+        access = open_access(sealer, row, owner, grant.access_token_sealed).token
+        kept = [open_refresh(sealer, row, owner, refresh)] if refresh is not None else []
     except SealBroken:
-        return []  # what cannot be opened can still be wiped
-
-
-def _in_order(sealer: Sealer, grant: Grant, account: XAccount, app: XApp) -> list[RevokeToken]:
-    client = credentials(sealer, app)
-    access = open_access(sealer, grant.public_id, account.public_id, grant.access_token_sealed).token
-    revocations = [RevokeToken(client, access, "access_token")]
-    if grant.refresh_token_sealed is not None:
-        refresh = open_refresh(sealer, grant.public_id, account.public_id, grant.refresh_token_sealed)
-        revocations.insert(0, RevokeToken(client, refresh))
-    return revocations
-
-
-async def _revoke(clients: XClients, app: XApp, account: XAccount, revocations: list[RevokeToken]) -> bool:
-    confirmed = 0
-    for revocation in revocations:
-        try:
-            await clients.for_app(app).send(revocation, deadline=clients.deadline)
-        except XError as error:
-            log.warning("token_not_revoked", account=account.public_id, error=error.code)
-        else:
-            confirmed += 1
-    return bool(revocations) and confirmed == len(revocations)
+        return []
+    return [*(Worthless(token, revoking.REFRESH) for token in kept), Worthless(access, revoking.ACCESS)]

@@ -1,15 +1,16 @@
 """Every statement of the accounts room; none commits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.errors import AmbiguousHandle
-from perch.accounts.grants import SealedPair
+from perch.accounts.grants import Held
 from perch.accounts.health import AccountView, Health, Tokens, judge
-from perch.accounts.models import AppKind, Grant, LoginAttempt, RefreshState, XAccount, XApp
+from perch.accounts.models import AppKind, Grant, LoginAttempt, RefreshState, Revocation, XAccount, XApp
 from perch.accounts.scopes import missing
 from perch.people.errors import NotHere
 
@@ -84,67 +85,45 @@ async def grant_of(session: AsyncSession, account_id: int) -> Grant | None:
     return await session.scalar(select(Grant).where(Grant.account_id == account_id))
 
 
-async def tokens_of(session: AsyncSession, account_id: int) -> Row[XAccount, XApp, Grant] | None:
-    """An account with its app and its grant, the grant None once disconnected."""
+async def grants_held(session: AsyncSession, account_ids: Collection[int]) -> list[Held]:
+    """The grants of these accounts; one that was disconnected has none."""
     found = await session.execute(
-        select(XAccount, XApp, Grant)
-        .join(XApp, XApp.id == XAccount.app_id)
-        .outerjoin(Grant, Grant.account_id == XAccount.id)
-        .where(XAccount.id == account_id)
-    )
-    return found.one_or_none()
-
-
-async def claim_refresh(session: AsyncSession, grant: Grant, owner: str, until: datetime) -> bool:
-    """Become the one who refreshes this grant; False when it is not as it was read."""
-    won = await session.scalar(
-        update(Grant)
-        .where(
-            Grant.public_id == grant.public_id,
-            Grant.generation == grant.generation,
-            Grant.refresh_state == grant.refresh_state,
-            Grant.refresh_owner.is_not_distinct_from(grant.refresh_owner),
+        select(
+            XAccount.id, XAccount.public_id, XAccount.username, XAccount.x_user_id, XApp,
+            Grant.public_id, Grant.scope, Grant.access_token_sealed, Grant.refresh_token_sealed,
+            Grant.expires_at, Grant.rotated_at, Grant.generation, Grant.refresh_state,
+            Grant.refresh_owner, Grant.refresh_until, Grant.refused_since, Grant.refused_at,
         )
-        .values(refresh_state=RefreshState.INFLIGHT, refresh_owner=owner, refresh_until=until)
-        .returning(Grant.id)
+        .join(XApp, XApp.id == XAccount.app_id)
+        .join(Grant, Grant.account_id == XAccount.id)
+        .where(XAccount.id.in_(account_ids))
+    )  # fmt: skip
+    rows: Sequence[Sequence[Any]] = found.all()
+    return [Held(*row) for row in rows]
+
+
+async def idle_grants(session: AsyncSession, before: datetime, limit: int) -> Sequence[int]:
+    """Accounts whose pair nobody has renewed since ``before`` and could, the longest idle first."""
+    found = await session.scalars(
+        select(Grant.account_id)
+        .where(
+            Grant.rotated_at < before,
+            Grant.refresh_token_sealed.is_not(None),
+            Grant.refresh_state != RefreshState.DEAD,
+        )
+        .order_by(Grant.rotated_at)
+        .limit(limit)
     )
-    return won is not None
+    return found.all()
 
 
-async def settle_refresh(
-    session: AsyncSession, grant: Grant, owner: str, state: RefreshState, hold_until: datetime | None
-) -> None:
-    """Note how a refresh ended without a pair, unless another one has taken over."""
+async def abandon_refreshes(session: AsyncSession) -> None:
+    """Refreshes under way have lost their process: what X answered them is unknown."""
     await session.execute(
         update(Grant)
-        .where(
-            Grant.public_id == grant.public_id,
-            Grant.generation == grant.generation,
-            Grant.refresh_owner == owner,
-        )
-        .values(refresh_state=state, refresh_owner=None, refresh_until=hold_until)
+        .where(Grant.refresh_state == RefreshState.INFLIGHT)
+        .values(refresh_state=RefreshState.UNKNOWN, refresh_owner=None, refresh_until=None)
     )
-
-
-async def store_pair(session: AsyncSession, grant: Grant, scope: str, pair: SealedPair) -> bool:
-    """Replace a grant's pair by its successor; False when it has another successor already.
-
-    Whoever holds the pair may store it, also after its lease: the older refresh token is spent either way.
-    """
-    stored = await session.scalar(
-        update(Grant)
-        .where(Grant.public_id == grant.public_id, Grant.generation == grant.generation)
-        .values(
-            **pair,
-            scope=scope,
-            generation=grant.generation + 1,
-            refresh_state=RefreshState.IDLE,
-            refresh_owner=None,
-            refresh_until=None,
-        )
-        .returning(Grant.id)
-    )
-    return stored is not None
 
 
 async def wipe_grant(session: AsyncSession, account_id: int, now: datetime) -> None:
@@ -153,16 +132,112 @@ async def wipe_grant(session: AsyncSession, account_id: int, now: datetime) -> N
     await session.execute(update(XAccount).where(XAccount.id == account_id).values(disconnected_at=now))
 
 
-async def take_lane(
-    session: AsyncSession, account_id: int, worker: str, now: datetime, until: datetime
-) -> int | None:
-    """The new fence, None while the lane is held."""
-    return await session.scalar(
-        update(XAccount)
-        .where(XAccount.id == account_id, or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now))
-        .values(lane_owner=worker, lane_until=until, fence=XAccount.fence + 1)
-        .returning(XAccount.fence)
+async def without_grant(session: AsyncSession, account_ids: Collection[int]) -> set[int]:
+    """Those of the accounts that were disconnected."""
+    found = await session.scalars(
+        select(XAccount.id)
+        .outerjoin(Grant, Grant.account_id == XAccount.id)
+        .where(XAccount.id.in_(account_ids), Grant.id.is_(None))
     )
+    return set(found)
+
+
+async def queue_revocations(session: AsyncSession, rows: Sequence[dict[str, object]]) -> None:
+    """Tokens to be revoked on X."""
+    if rows:
+        await session.execute(insert(Revocation), rows)
+
+
+async def revocations_of(session: AsyncSession, account: str) -> Sequence[tuple[Revocation, XApp]]:
+    """What waits for one account, by its public id."""
+    return await _revocations(session, Revocation.account_public_id == account)
+
+
+async def revocations_due(
+    session: AsyncSession, now: datetime, limit: int
+) -> Sequence[tuple[Revocation, XApp]]:
+    """What is to be tried again by now."""
+    return await _revocations(session, Revocation.try_at <= now, limit)
+
+
+async def _revocations(
+    session: AsyncSession, wanted: ColumnElement[bool], limit: int | None = None
+) -> Sequence[tuple[Revocation, XApp]]:
+    found = await session.execute(
+        select(Revocation, XApp)
+        .join(XApp, XApp.id == Revocation.app_id)
+        .where(wanted)
+        .order_by(Revocation.id)
+        .limit(limit)
+    )
+    return [(revocation, app) for revocation, app in found]
+
+
+async def put_off_revocation(session: AsyncSession, revocation_id: int, try_at: datetime) -> None:
+    """One more try in vain."""
+    await session.execute(
+        update(Revocation)
+        .where(Revocation.id == revocation_id)
+        .values(tries=Revocation.tries + 1, try_at=try_at)
+    )
+
+
+async def drop_revocation(session: AsyncSession, revocation_id: int) -> None:
+    """X has confirmed it, or never will."""
+    await session.execute(delete(Revocation).where(Revocation.id == revocation_id))
+
+
+async def forget_revocations(session: AsyncSession, account: str) -> None:
+    """A new consent has ended what waits for this account; ending it now could end the new one."""
+    await session.execute(delete(Revocation).where(Revocation.account_public_id == account))
+
+
+async def take_lanes(
+    session: AsyncSession,
+    account_ids: Collection[int],
+    wanted: ColumnElement[bool],
+    *,
+    worker: str,
+    now: datetime,
+    until: datetime,
+) -> dict[int, int]:
+    """The new fence of each lane that was free and wanted. Locked by id, so that workers never cross."""
+    free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
+    statement = (
+        select(XAccount.id, XAccount.fence)
+        .where(XAccount.id.in_(account_ids), free, wanted)
+        .order_by(XAccount.id)
+        .with_for_update(of=XAccount, key_share=True)
+    )
+    fences = {account_id: fence + 1 for account_id, fence in await session.execute(statement)}
+    if fences:
+        await session.execute(
+            update(XAccount)
+            .where(XAccount.id.in_(fences))
+            .values(lane_owner=worker, lane_until=until, fence=XAccount.fence + 1),
+            execution_options={"synchronize_session": False},
+        )
+    return fences
+
+
+async def renew_lanes(session: AsyncSession, lanes: Collection[tuple[int, int, datetime]]) -> None:
+    """Give (account, fence, until) of lanes that are still held under this fence their new end."""
+    rows = [
+        {"_id": account_id, "_fence": fence, "until": until} for account_id, fence, until in sorted(lanes)
+    ]
+    await (await session.connection()).execute(_RENEW, rows)
+
+
+async def drop_lanes(session: AsyncSession, lanes: Collection[tuple[int, int]]) -> None:
+    """Free (account, fence) of lanes that are still held under this fence."""
+    rows = [{"_id": account_id, "_fence": fence} for account_id, fence in sorted(lanes)]
+    await (await session.connection()).execute(_DROP, rows)
+
+
+_LANES = XAccount.__table__
+_HELD = and_(_LANES.c.id == bindparam("_id"), _LANES.c.fence == bindparam("_fence"))
+_RENEW = update(_LANES).where(_HELD, _LANES.c.lane_until.is_not(None)).values(lane_until=bindparam("until"))
+_DROP = update(_LANES).where(_HELD).values(lane_owner=None, lane_until=None)
 
 
 async def renew_lane(session: AsyncSession, account_id: int, fence: int, until: datetime) -> bool:
@@ -174,15 +249,6 @@ async def renew_lane(session: AsyncSession, account_id: int, fence: int, until: 
         .returning(XAccount.id)
     )
     return held is not None
-
-
-async def drop_lane(session: AsyncSession, account_id: int, fence: int) -> None:
-    """Free the lane if it is still held under this fence."""
-    await session.execute(
-        update(XAccount)
-        .where(XAccount.id == account_id, XAccount.fence == fence)
-        .values(lane_owner=None, lane_until=None)
-    )
 
 
 async def void_lanes(session: AsyncSession) -> None:

@@ -1,24 +1,29 @@
 """A client and a good access token for an account: used while fresh, renewed once when not."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from perch.accounts import queries
-from perch.accounts.clients import XClients
-from perch.accounts.errors import AppBroken, ReconnectNeeded, XUnavailable
-from perch.accounts.freshness import GiveUp, Hold, Renew, Standing, Use, Wait, judge
-from perch.accounts.grants import open_access
-from perch.accounts.models import RefreshState
-from perch.accounts.refreshing import Held, refresh
-from perch.clock import Clock
+import structlog
+
+from perch.accounts import queries, steps
+from perch.accounts.errors import AppAbsent, AppBroken, ReconnectNeeded, XUnavailable
+from perch.accounts.freshness import GiveUp, Hold, Renew, Use, Wait, judge
+from perch.accounts.grants import Held, open_access
+from perch.accounts.models import XAccount
+from perch.accounts.refreshing import Refresher
 from perch.db import Database
 from perch.people.errors import NotHere
-from perch.seal import SealBroken, Sealer
+from perch.seal import SealBroken
 from perch.x.client import XClient
 from perch.x.errors import AppMisconfigured, XError
 from perch.x.wire import Bearer
 
+log = structlog.get_logger(__name__)
 _LOOK_EVERY = 0.05  # seconds, while another task or process refreshes
+_READ_AT_ONCE = 500
+_RENEWED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,93 +37,136 @@ class Ready:
     username: str
 
 
-async def client_for(db: Database, clock: Clock, sealer: Sealer, clients: XClients, account_id: int) -> Ready:
-    """A token good for a call, renewed first when it is about to expire.
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Opens the way to X for every account.
 
-    However many ask at once in however many processes, X sees one refresh. Raises ReconnectNeeded,
-    AppBroken, XUnavailable, NotHere.
+    However many ask at once in however many processes, X sees one refresh of a grant at a time.
     """
-    return await _ready(db, clock, sealer, clients, account_id, refused=None)
 
+    db: Database
+    refresher: Refresher
 
-async def refresh_after_401(
-    db: Database, clock: Clock, sealer: Sealer, clients: XClients, account_id: int, refused: Bearer
-) -> Ready:
-    """Another token than the one X refused: a sibling's, or a renewed one. Raises as ``client_for``."""
-    return await _ready(db, clock, sealer, clients, account_id, refused=refused)
+    async def client_for(self, account_id: int) -> Ready:
+        """A token good for a call, renewed first when it is about to expire.
 
+        Raises ReconnectNeeded, AppBroken, AppAbsent, XUnavailable, NotHere.
+        """
+        return await self._ready(account_id, refused=None)
 
-async def _ready(
-    db: Database, clock: Clock, sealer: Sealer, clients: XClients, account_id: int, refused: Bearer | None
-) -> Ready:
-    failed: XError | None = None
-    while True:
-        held = await _read(db, account_id)
-        auth = _open(sealer, held)
-        match judge(_standing(held, is_refused=auth == refused), clock.now()):
-            case Use():
-                account = held.account
-                return Ready(
-                    clients.for_app(held.app), auth, account.public_id, account.x_user_id, account.username
-                )
-            case Renew():
-                failed = await clients.finish(_refresh(db, clock, sealer, clients, held))
-            case Wait():
-                await clock.sleep(_LOOK_EVERY)
-            case Hold():
-                raise _failure(failed)
-            case GiveUp(why=why):
-                raise ReconnectNeeded(held.account.username, why) from failed
-            case never:
-                assert_never(never)
+    async def refresh_after_401(self, account_id: int, refused: Bearer) -> Ready:
+        """Another token than the one X refused: a sibling's, or a renewed one. Raises as ``client_for``.
 
+        A token that was renewed a moment ago and is refused too is not renewed again: that is XUnavailable,
+        and ReconnectNeeded only after an hour of it.
+        """
+        held = await self._read(account_id)
+        if self._open(held) == refused:
+            refusal = steps.NoteRefusal(held, self.refresher.clock.now())
+            await self.refresher.committer.commit(steps.note_refusal, refusal)
+        return await self._ready(account_id, refused=refused)
 
-async def _read(db: Database, account_id: int) -> Held:
-    async with db.read() as session:
-        found = await queries.tokens_of(session, account_id)
-    if found is None:
-        raise NotHere("There is no such account.")
-    account, app, grant = found
-    if grant is None:
+    async def at_hand(self, account_ids: Collection[int]) -> dict[int, Ready]:
+        """Those of the accounts whose token needs no renewal, by one read; the others ask ``client_for``."""
+        now = self.refresher.clock.now()
+        found: dict[int, Ready] = {}
+        async for held in self._read_all(list(account_ids)):
+            if isinstance(judge(held.standing(refused=False), now), Use):
+                try:
+                    found[held.account_id] = self._opened(held, self._open(held))
+                except (ReconnectNeeded, AppAbsent):
+                    continue  # ``client_for`` says so to whoever asks for this one
+        return found
+
+    async def renew_ahead(
+        self, account_ids: Sequence[int], is_stopping: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Renew what needs it, many at once, begun in this order. Returns how many were tried.
+
+        A grant that cannot be renewed never stops the others; whoever needs it learns why.
+        """
+        now, turn = self.refresher.clock.now(), asyncio.Semaphore(_RENEWED_AT_ONCE)
+        held = {one.account_id: one async for one in self._read_all(account_ids)}
+        stale = [
+            held[account_id]
+            for account_id in dict.fromkeys(account_ids)
+            if account_id in held and judge(held[account_id].standing(refused=False), now) == Renew()
+        ]
+
+        async def renew(one: Held) -> None:
+            async with turn:
+                if not is_stopping():
+                    await self.refresher.refresh(one)
+
+        for one, outcome in zip(
+            stale, await asyncio.gather(*map(renew, stale), return_exceptions=True), strict=True
+        ):
+            if isinstance(outcome, Exception):
+                # Only the error's kind is logged: a database's text may quote what was to be stored.
+                log.warning("renewal_ahead_broke", account=one.account, error=type(outcome).__name__)
+        return len(stale)
+
+    async def _ready(self, account_id: int, refused: Bearer | None) -> Ready:
+        failed: XError | None = None
+        while True:
+            held = await self._read(account_id)
+            bearer = self._open(held)
+            is_refused = bearer == refused
+            match judge(held.standing(refused=is_refused), self.refresher.clock.now()):
+                case Use():
+                    return self._opened(held, bearer)
+                case Renew():
+                    failed = await self._renew(held, refused=is_refused)
+                case Wait():
+                    await self.refresher.clock.sleep(_LOOK_EVERY)
+                case Hold(why=why):
+                    raise _failure(failed, why)
+                case GiveUp(why=why):
+                    raise ReconnectNeeded(held.username, why) from failed
+                case never:
+                    assert_never(never)
+
+    async def _read(self, account_id: int) -> Held:
+        async with self.db.read() as session:
+            for held in await queries.grants_held(session, [account_id]):
+                return held
+            account = await session.get(XAccount, account_id)
+        if account is None:
+            raise NotHere("There is no such account.")
         raise ReconnectNeeded(account.username, "it was disconnected")
-    return Held(account, app, grant)
+
+    async def _read_all(self, account_ids: Sequence[int]) -> AsyncIterator[Held]:
+        for start in range(0, len(account_ids), _READ_AT_ONCE):
+            async with self.db.read() as session:
+                found = await queries.grants_held(session, account_ids[start : start + _READ_AT_ONCE])
+            for held in found:
+                yield held
+
+    def _opened(self, held: Held, bearer: Bearer) -> Ready:
+        client = self.refresher.clients.for_app(held.app)
+        return Ready(client, bearer, held.account, held.x_user_id, held.username)
+
+    def _open(self, held: Held) -> Bearer:
+        try:
+            return open_access(self.refresher.sealer, held.grant, held.account, held.access_token_sealed)
+        except SealBroken as error:
+            raise _unopenable(held) from error
+
+    async def _renew(self, held: Held, *, refused: bool) -> XError | None:
+        try:
+            return await self.refresher.refresh(held, refused=refused)
+        except SealBroken as error:
+            raise _unopenable(held) from error
 
 
-def _open(sealer: Sealer, held: Held) -> Bearer:
-    grant, account = held.grant, held.account
-    try:
-        return open_access(sealer, grant.public_id, account.public_id, grant.access_token_sealed)
-    except SealBroken as error:
-        raise ReconnectNeeded(account.username, "its stored login cannot be opened") from error
+def _unopenable(held: Held) -> ReconnectNeeded:
+    return ReconnectNeeded(held.username, "its stored login cannot be opened")
 
 
-async def _refresh(
-    db: Database, clock: Clock, sealer: Sealer, clients: XClients, held: Held
-) -> XError | None:
-    try:
-        return await refresh(db, clock, sealer, clients, held)
-    except SealBroken as error:
-        raise ReconnectNeeded(held.account.username, "its stored login cannot be opened") from error
-
-
-def _standing(held: Held, *, is_refused: bool) -> Standing:
-    grant = held.grant
-    return Standing(
-        state=RefreshState(grant.refresh_state),
-        refreshable=grant.refresh_token_sealed is not None,
-        expires_at=grant.expires_at,
-        rotated_at=grant.rotated_at,
-        until=grant.refresh_until,
-        refused=is_refused,
-    )
-
-
-def _failure(failed: XError | None) -> XError:
+def _failure(failed: XError | None, why: str) -> XError:
     match failed:
         case None:
-            return XUnavailable(
-                "X's login service gave no answer a moment ago.", fix="Try again in a minute."
-            )
+            return XUnavailable(f"{why}.", fix="Try again in a minute.")
         case AppMisconfigured():
             return AppBroken.because(failed)
         case _:
