@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount
@@ -46,13 +46,20 @@ async def send_again(session: AsyncSession, clock: Clock, engine: Engine, post: 
 
 
 async def drop(session: AsyncSession, clock: Clock, post: Post, name: str) -> None:
-    """A person gives the post up, whatever became of it."""
+    """A person gives the post up, whatever became of it. Cards of a thread that are out stay out."""
     segment, _ = await _unknown(session, post)
     segment.state = SegmentState.DROPPED
     now = clock.now()
-    post.state, post.finished_at, post.updated_at = PostState.CANCELLED, now, now
+    post.state, post.finished_at, post.updated_at = await _without(session, post), now, now
     await session.flush()
     await chain.append(session, [chain.Happening(post.id, now, "settled", {"how": "drop", "name": name})])
+
+
+async def _without(session: AsyncSession, post: Post) -> PostState:
+    live = await session.scalar(
+        select(func.count()).where(Segment.post_id == post.id, Segment.state == SegmentState.PUBLISHED)
+    )
+    return PostState.PARTLY_PUBLISHED if live else PostState.CANCELLED
 
 
 async def _unknown(session: AsyncSession, post: Post) -> tuple[Segment, Attempt]:

@@ -17,7 +17,16 @@ def tell(kind: str, detail: str) -> str:
 
 
 def _queued(facts: _Fact) -> str:
-    return f"queued by {facts['name']}, {Price(facts['price_micros']).show()}"
+    return f"queued by {facts['name']}, {Price(facts['price_micros']).show()}{_moved(facts)}"
+
+
+def _moved(facts: _Fact) -> str:
+    """How the time differs from the one that was asked for."""
+    parts = [f". {facts['shift'].rstrip('.')}"] if facts.get("shift") else []
+    if seconds := facts.get("jitter_s"):
+        way = "later" if seconds > 0 else "earlier"
+        parts.append(f", {_count(max(1, round(abs(seconds) / 60)), 'minute')} {way} by chance")
+    return "".join(parts)
 
 
 def _drafted(facts: _Fact) -> str:
@@ -53,6 +62,18 @@ def _settled(facts: _Fact) -> str:
     }[facts["how"]]
 
 
+def _looked(facts: _Fact) -> str:
+    if facts["absences"]:
+        return "looked on X: not there; one more look a little later proves it"
+    return "looked on X: not there yet"
+
+
+def _found(facts: _Fact) -> str:
+    if facts["x_post_id"] is None:
+        return "X says that it has it already: live, its address is not known"
+    return f"looked on X: found live as {facts['x_post_id']}"
+
+
 def _delete_asked(facts: _Fact) -> str:
     return f"{facts['name']} asked to delete {_count(facts['cards'], 'card')} on X"
 
@@ -86,6 +107,11 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "login_refused": lambda _facts: "X refused the login; renewing it",
     "unknown": _sentence,
     "refused": _sentence,
+    "looked": _looked,
+    "look_failed": lambda facts: f"could not look on X: {facts['sentence']}",
+    "found": _found,
+    "absent": lambda _facts: "not on X in two late looks: the same bytes go out again",
+    "needs_you": _sentence,
     "settled": _settled,
     "resumed": lambda facts: f"resumed by {facts['name']}",
     "continued": lambda facts: f"continued by {facts['name']}, from card {facts['card']} on",
