@@ -9,17 +9,21 @@ from hypothesis import strategies as st
 from perch.accounts.errors import AppBroken, ReconnectNeeded, XUnavailable
 from perch.jobs import Pace
 from perch.posts.retrying import (
+    AskPerson,
+    Found,
     GiveUp,
     LookFirst,
+    Past,
     PauseReason,
     PauseUntilMended,
     RefreshFirst,
     RetryAt,
+    UploadAgain,
     backoff,
     decide,
 )
 from perch.x import errors as x
-from perch.x.errors import ForbiddenReason, RejectedReason, SpendBlock
+from perch.x.errors import ForbiddenReason, RejectedReason, SpendBlock, XError
 from perch.x.limits import Scope
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -43,7 +47,7 @@ def forbidden(reason):
 
 
 TABLE = [
-    (x.Unconfirmed("Lost."), LookFirst()),
+    (x.Unconfirmed("Lost."), LookFirst(NOW + timedelta(seconds=5))),
     (x.Unreachable("Down."), at(5)),
     (x.Unavailable("Odd."), at(5)),
     (XUnavailable("Odd."), at(5)),
@@ -72,7 +76,15 @@ TABLE = [
             ForbiddenReason.VIDEO_TOO_LONG, ForbiddenReason.NOT_PERMITTED, ForbiddenReason.OTHER,
         )
     ),
-    *((x.Rejected(reason), GiveUp()) for reason in RejectedReason),
+    (x.Rejected(RejectedReason.MEDIA_IDS), UploadAgain()),
+    *(
+        (x.Rejected(reason), GiveUp())
+        for reason in (
+            RejectedReason.FIELDS_RENAMED, RejectedReason.INVALID_URL, RejectedReason.NOT_FOUND,
+            RejectedReason.TOO_LARGE, RejectedReason.CONFLICT, RejectedReason.TEXT,
+            RejectedReason.MALFORMED_ID, RejectedReason.PARAMETERS, RejectedReason.OTHER,
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -81,9 +93,58 @@ def test_each_answer_has_one_consequence(error, decision):
     assert decide(error, now=NOW, tries=0, refreshed=False, pace=PACE) == decision
 
 
-def test_the_table_knows_every_reason_to_be_forbidden():
-    told = {error.reason for error, _ in TABLE if isinstance(error, x.Forbidden)}
-    assert told == set(ForbiddenReason)
+def test_the_table_knows_every_reason_of_x():
+    forbidden = {error.reason for error, _ in TABLE if isinstance(error, x.Forbidden)}
+    rejected = {error.reason for error, _ in TABLE if isinstance(error, x.Rejected)}
+    blocks = {error.block for error, _ in TABLE if isinstance(error, x.OutOfCredits)}
+    assert (forbidden, rejected, blocks) == (set(ForbiddenReason), set(RejectedReason), set(SpendBlock))
+
+
+def test_the_table_knows_every_error_of_x():
+    kinds = {kind for kind in XError.__subclasses__() if kind.__module__ == x.__name__}
+    assert {type(error) for error, _ in TABLE} >= kinds
+
+
+def seconds_ago(seconds):
+    return NOW - timedelta(seconds=seconds)
+
+
+def parent(seconds, refused=0):
+    return Past(parent_at=seconds_ago(seconds), parent_refused=refused)
+
+
+SAME_BYTES = Past(after_unknown=True)
+NOT_VISIBLE = forbidden(ForbiddenReason.NOT_VISIBLE_PARENT)
+DUPLICATE = forbidden(ForbiddenReason.DUPLICATE)
+MEDIA = x.Rejected(RejectedReason.MEDIA_IDS)
+HISTORIES = [
+    ("sent just now", x.Unconfirmed("Lost."), Past(sent_at=seconds_ago(2)), at(3)),
+    ("sent half a minute ago", x.Unconfirmed("Timed out."), Past(sent_at=seconds_ago(30)), at(0)),
+    ("a duplicate of what had no verdict", DUPLICATE, SAME_BYTES, Found()),
+    ("a duplicate of something else", DUPLICATE, Past(), GiveUp()),
+    ("a fresh parent", NOT_VISIBLE, parent(1), at(5)),
+    ("a fresh parent, waited for once", NOT_VISIBLE, parent(7, refused=1), at(20)),
+    ("a parent that was fresh when waiting began", NOT_VISIBLE, parent(70, refused=2), at(60)),
+    ("a parent waited for in vain", NOT_VISIBLE, parent(130, refused=3), GiveUp()),
+    ("a parent of long ago", NOT_VISIBLE, parent(61), GiveUp()),
+    ("nobody's answer", NOT_VISIBLE, Past(), GiveUp()),
+    ("media forgotten for the second time", MEDIA, Past(uploads_refused=1), GiveUp()),
+    ("media of the same bytes forgotten", MEDIA, SAME_BYTES, AskPerson),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "past", "expected"), [row[1:] for row in HISTORIES], ids=[row[0] for row in HISTORIES]
+)
+def test_what_the_card_went_through_counts(error, past, expected):
+    decision = decide(error, past, now=NOW, tries=0, refreshed=False, pace=PACE)
+    match decision:
+        case LookFirst(at=look_at):
+            assert RetryAt(look_at) == expected
+        case AskPerson():
+            assert expected is AskPerson
+        case _:
+            assert decision == expected
 
 
 def test_a_fresh_token_that_is_refused_too_waits_for_a_person():

@@ -40,7 +40,11 @@ TABLE = [
     ),
     ("look_failed", {"sentence": "X is down."}, "could not look on X: X is down."),
     ("found", {"x_post_id": "17", "n": 1, "posts": 1, "card": 1}, "looked on X: found live as 17"),
-    ("found", {"x_post_id": None, "card": 1}, "X says that it has it already: live, its address is not known"),
+    (
+        "found",
+        {"x_post_id": None, "card": 1},
+        "X says that it has it already: live, its address is not known",
+    ),
     ("absent", {"n": 5, "posts": 0, "card": 1}, "not on X in two late looks: the same bytes go out again"),
     ("needs_you", {"sentence": "Which is it?", "card": 1}, "Which is it?"),
     ("settled", {"how": "found", "name": "Olga", "x_post_id": "17"}, "Olga looked on X and found it, id 17"),
