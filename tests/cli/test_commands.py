@@ -13,8 +13,8 @@ from PIL import Image
 
 from perch import folder
 
-COMMANDS = ("up", "sandbox", "migrate", "post", "accounts", "login", "invite", "doctor", "weigh")
-WITH_JSON = ("post", "accounts", "login", "invite", "doctor", "weigh")
+COMMANDS = ("up", "sandbox", "migrate", "post", "accounts", "login", "invite", "doctor", "verify", "weigh")
+WITH_JSON = ("post", "accounts", "login", "invite", "doctor", "verify", "weigh")
 
 
 def in_a_week():
@@ -208,7 +208,7 @@ def test_a_journey_through_every_command_beside_a_running_perch(command, instanc
     for at in (
         "tomorrow",
         "2020-01-01T00:00Z",
-        in_a_week().split("+")[0],
+        "next",
         "9999-12-31T23:59-23:59",
         "+99:99",
         "",
@@ -221,6 +221,15 @@ def test_a_journey_through_every_command_beside_a_running_perch(command, instanc
     assert command("post", "Which of us").returncode == 1
     by_handle = json.loads(command("post", "Me", "--account", "@Sandbox_Ben", "--json").stdout)
     assert "/sandbox_ben/status/" in by_handle["url"]
+
+    whole = json.loads(command("verify", "--json").stdout)
+    assert (whole["posts"], whole["is_whole"], whole["breaks"]) == (len(posts(instance)), True, [])
+    with sqlite3.connect(instance.data / "perch.db") as db:
+        db.execute("DELETE FROM post_event WHERE seq = 2 AND post_id = (SELECT min(id) FROM post)")
+    broken = command("verify")
+    assert (broken.returncode, "line 2 is missing" in broken.stdout) == (1, True)
+    assert command("verify", "--post", told["id"]).returncode == 0
+    assert command("verify", "--post", "nobody").returncode == 1
 
     texts = [entry["text"] for entry in asyncio.run(instance.x("GET", "ledger"))["posts"]]
     assert texts == ["Good morning", "From a pipe", "A lake", "Me"]

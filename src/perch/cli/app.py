@@ -119,6 +119,17 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(asyncio.run(run(load(), as_json=as_json)))
 
 
+@app.command(epilog="Example: perch verify --post t6sb2etx33m895q7")
+def verify(
+    post: Annotated[Optional[str], typer.Option(help="One post, by the id of its receipt.")] = None,  # noqa: UP045
+    as_json: AsJson = False,
+) -> None:
+    """Prove that no line of any receipt is missing or altered."""
+    from perch.cli.verifying import run
+
+    raise typer.Exit(asyncio.run(run(load(), post, as_json=as_json)))
+
+
 @app.command(epilog="Example: perch weigh 'Hello https://example.com'")
 def weigh(
     text: Annotated[str, typer.Argument(help="The text; - reads it from standard input.")],

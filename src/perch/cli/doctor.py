@@ -13,6 +13,7 @@ from perch.cli.output import say, say_json
 from perch.db.migrating import DatabaseUnusable, head, version
 from perch.errors import PerchError
 from perch.jobs import waking
+from perch.posts import queries
 from perch.settings import Settings, unknown
 from perch.wiring import Perch
 from perch.x.errors import Unreachable, XError
@@ -65,6 +66,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
             database = await _database(perch)
             yield database
             if database.state == "ok":
+                yield await _receipts(perch)
                 async for check in _accounts(perch):
                     yield check
             async for check in _x(perch):
@@ -123,6 +125,13 @@ async def _database(perch: Perch) -> Check:
     if at is None:
         return Check("database", "warning", "Empty.", "perch up makes its tables.")
     return Check("database", "broken", f"At version {at}, this Perch wants {wanted}.", "Run perch migrate.")
+
+
+async def _receipts(perch: Perch) -> Check:
+    async with perch.db.read() as session:
+        count = await queries.how_many(session)
+    kept = "1 post is" if count == 1 else f"{count:,} posts are"
+    return Check("receipts", "ok", f"{kept} kept; perch verify proves that no line of a receipt is missing.")
 
 
 async def _accounts(perch: Perch) -> AsyncIterator[Check]:

@@ -2,15 +2,19 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
+from perch.clock import Clock
 from perch.errors import PerchError
 
 _TABLE_WIDTH = 110
+_WORTH_A_BAR = 1.0  # seconds
 
 
 def say(*lines: str) -> None:
@@ -34,6 +38,24 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*row)
     console = Console(highlight=False)
     Console(highlight=False, width=console.width if console.is_terminal else _TABLE_WIDTH).print(table)
+
+
+@contextmanager
+def progress(clock: Clock, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, once the work has taken a second; call what is given with what is done."""
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    task, shown_from = bar.add_task(what, total=total), clock.elapsed() + _WORTH_A_BAR
+
+    def advance(by: int) -> None:
+        bar.advance(task, by)
+        if not bar.live.is_started and clock.elapsed() > shown_from:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
 
 
 def fail(error: PerchError, *, as_json: bool) -> None:
