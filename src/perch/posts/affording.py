@@ -82,13 +82,22 @@ async def let_go(session: AsyncSession, post: Post, at: datetime) -> None:
         await reserving.settle(session, at, released=reserved)
 
 
-async def begin_anew(session: AsyncSession, at: datetime) -> None:
-    """At a start, where the budget may be another one: what waited for it is looked at again."""
+async def try_again(session: AsyncSession, at: datetime, name: str) -> None:
+    """Somebody says that there is room: what waits for the budget is looked at again."""
     await notices.end_of_kind(session, reserving.KIND, at)
+    waiting = (
+        await session.scalars(
+            select(Post.id)
+            .where(Post.paused_reason == PauseReason.BUDGET)
+            .order_by(Post.id)
+            .with_for_update()
+        )
+    ).all()
     await session.execute(
-        update(Post).where(Post.paused_reason == PauseReason.BUDGET).values(paused_reason=None, try_at=None),
+        update(Post).where(Post.id.in_(waiting)).values(paused_reason=None, try_at=None),
         execution_options=_QUIET,
     )
+    await chain.append(session, [chain.Happening(one, at, "resumed", {"name": name}) for one in waiting])
 
 
 async def _wishes(session: AsyncSession, ids: set[int]) -> list[tuple[int, int, int]]:

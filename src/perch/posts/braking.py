@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount, XApp
@@ -16,7 +16,7 @@ from perch.notices import telling
 from perch.notices.telling import News
 from perch.posts import chain
 from perch.posts.models import Post
-from perch.posts.pausing import Brake, Mended, Pause, Rest, UnsaidRest, Whose, is_app_wide
+from perch.posts.pausing import Brake, Mended, Pause, Rest, UnsaidRest, Whose, is_app_wide, words
 
 _PROBE = "a post that went out"
 _LINKS = {Whose.ACCOUNT: "/accounts", Whose.APP: None}
@@ -51,8 +51,9 @@ async def release_account(
     if account.paused_reason in reasons:
         account.paused_reason = account.paused_until = None
         await session.flush()
-    await telling.mended(session, [cause(reason, Whose.ACCOUNT, account) for reason in reasons], now)
-    return await _free(session, [account.id], reasons, now, name)
+    own = [reason for reason in reasons if not is_app_wide(reason)]
+    await telling.mended(session, [cause(reason, Whose.ACCOUNT, account) for reason in own], now)
+    return await _free(session, Post.account_id == account.id, own, now, name)
 
 
 async def release_app(
@@ -62,9 +63,10 @@ async def release_app(
     if app.paused_reason in reasons:
         app.paused_reason = app.paused_until = None
         await session.flush()
-    await telling.mended(session, [cause(reason, Whose.APP, app) for reason in reasons], now)
-    theirs = (await session.scalars(select(XAccount.id).where(XAccount.app_id == app.id))).all()
-    return await _free(session, theirs, [reason for reason in reasons if is_app_wide(reason)], now, name)
+    wide = [reason for reason in reasons if is_app_wide(reason)]
+    await telling.mended(session, [cause(reason, Whose.APP, app) for reason in wide], now)
+    theirs = select(XAccount.id).where(XAccount.app_id == app.id)
+    return await _free(session, Post.account_id.in_(theirs), wide, now, name)
 
 
 def cause(reason: str, whose: Whose, row: XAccount | XApp) -> str:
@@ -103,11 +105,12 @@ async def _pause(
     session: AsyncSession, account: XAccount, row: XAccount | XApp, pause: Pause, now: datetime
 ) -> None:
     row.paused_reason, row.paused_until = pause.reason, pause.probe_at
+    sentence, fix = words(pause, account.username)
     news = News(
         cause=cause(pause.reason, pause.whose, row),
         kind=pause.reason,
-        sentence=pause.sentence,
-        fix=pause.fix,
+        sentence=sentence,
+        fix=fix,
         workspace_id=account.workspace_id if pause.whose is Whose.ACCOUNT else None,
         link=_LINKS[pause.whose],
     )
@@ -131,14 +134,11 @@ async def _mended(session: AsyncSession, account: XAccount, app: XApp, now: date
 
 
 async def _free(
-    session: AsyncSession, account_ids: Sequence[int], reasons: Collection[str], now: datetime, name: str
+    session: AsyncSession, theirs: ColumnElement[bool], reasons: Collection[str], now: datetime, name: str
 ) -> list[int]:
     """Posts that met the cause themselves wait no longer, and their stories say why."""
     waiting = await session.scalars(
-        select(Post.id)
-        .where(Post.account_id.in_(account_ids), Post.paused_reason.in_(reasons))
-        .order_by(Post.id)
-        .with_for_update()
+        select(Post.id).where(theirs, Post.paused_reason.in_(reasons)).order_by(Post.id).with_for_update()
     )
     if not (ids := list(waiting.all())):
         return []

@@ -60,6 +60,10 @@ class Mended:
 Brake = Pause | Rest | UnsaidRest | Mended
 
 _APP_WIDE = {PauseReason.CREDITS, PauseReason.APP}
+_NO_LOGIN = (
+    "X does not accept the sign-in of @{} any more, so nothing can be sent from it.",
+    "Connect @{} again; what waits goes out after that.",
+)
 _LONGEST = timedelta(hours=24)  # X has no longer window; a reset further away is a broken header
 _SPREAD = 0.03
 
@@ -78,6 +82,16 @@ def after_refusal(
 def after_success(limits: Limits, account_id: int, now: datetime, pace: Pace) -> tuple[Brake, ...]:
     """X took it, and perhaps said that it was the last one for a while: no 429 has to be provoked."""
     return _said(limits.windows, account_id, now, pace)
+
+
+def words(pause: Pause, username: str) -> tuple[str, str]:
+    """What happened and what to do, for people who see it away from the post that met it."""
+    if pause.reason == PauseReason.LOGIN:
+        sentence, fix = _NO_LOGIN
+        return sentence.format(username), fix.format(username)
+    if pause.whose is Whose.ACCOUNT:
+        return f"@{username}: {pause.sentence}", pause.fix
+    return pause.sentence, pause.fix
 
 
 def is_app_wide(reason: str) -> bool:

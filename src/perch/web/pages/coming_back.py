@@ -40,7 +40,8 @@ async def finish(perch: Perch, request: Request) -> Finished | Failed:
     except PerchError as error:
         return Failed(error, await _face(perch, request.query_params.get("state")))
     async with perch.db.write() as session:
-        await resuming.resume_account(session, perch.clock, perch.engine, finished.account_id, _MENDED)
+        account_id, clock, engine = finished.account_id, perch.clock, perch.engine
+        await resuming.resume_account(session, clock, engine, account_id, _MENDED, "the new sign-in")
     return finished
 
 
