@@ -14,6 +14,7 @@ from perch.sandbox.serving import Server, listen
 
 PR_SET_PDEATHSIG = 1
 SECRET_VARIABLE = "SANDBOX_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+SEED_VARIABLE = "SANDBOX_SEED"
 DEFAULT = SandboxConfig()
 
 
@@ -27,7 +28,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--url", help="how browsers reach it; from host and port when left out")
     parser.add_argument("--data", type=Path, help="an SQLite file to remember in; nothing is kept without it")
     parser.add_argument("--pace", type=float, default=1.0, help="scales processing times, lags and faults")
-    parser.add_argument("--seed", type=int, default=0, help="decides faults that come at a rate")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=int(os.environ.get(SEED_VARIABLE, DEFAULT.seed)),
+        help=f"decides faults that come at a rate; or {SEED_VARIABLE}",
+    )
     parser.add_argument(
         "--callback", action="append", metavar="URL", help="a registered callback; repeatable"
     )
