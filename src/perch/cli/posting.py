@@ -8,6 +8,8 @@ from pathlib import Path
 from perch.budget.prices import Price
 from perch.cli.beside import choose_account, dispatch, open_perch
 from perch.cli.output import say, say_json
+from perch.cli.whens import when
+from perch.clock import zone
 from perch.errors import PerchError
 from perch.media import adding
 from perch.posts import receipts
@@ -78,10 +80,11 @@ async def _checked(perch: Perch, wish: Wish) -> Checked:
 
 async def _post(perch: Perch, wish: Wish, checked: Checked) -> Receipt:
     now = perch.clock.now()
-    due_at = _when(wish.at, now)
+    due = when(wish.at, now, checked.account.zone)
     async with perch.db.write() as session:
-        post = await accept(session, perch.clock, perch.engine, checked, due_at)
-    if due_at <= now:
+        post = await accept(session, perch.clock, perch.engine, checked, due)
+    due_at = post.due_at or now
+    if due_at <= perch.clock.now():
         await dispatch(perch, post.account_id)
     return await _until_settled(perch, post.workspace_id, post.public_id, due_at)
 
@@ -96,21 +99,6 @@ async def _until_settled(perch: Perch, workspace_id: int, public_id: str, due_at
         if receipt.post.state not in OPEN_STATES or waits or now > give_up_at:
             return receipt
         await perch.clock.sleep(0.1)
-
-
-def _when(at: str | None, now: datetime) -> datetime:
-    if at is None or at == "now":
-        return now
-    try:
-        due_at = datetime.fromisoformat(at)
-        if due_at.tzinfo is None:
-            raise WrongWish(f"{at} has no zone.", fix="Add one, such as 2026-12-01T09:00+01:00.")
-        due_at = due_at.astimezone(now.tzinfo)
-    except (ValueError, OverflowError) as error:
-        raise WrongWish(f"{at} is not a time.", fix="Write it like 2026-12-01T09:00+01:00.") from error
-    if due_at < now - timedelta(minutes=1):
-        raise WrongWish(f"{at} has passed.", fix="Choose a time to come, or leave --at out.")
-    return due_at
 
 
 def _report(checked: Checked, *, as_json: bool) -> int:
@@ -142,5 +130,5 @@ def _tell(settings: Settings, receipt: Receipt, *, as_json: bool) -> None:
     for line in receipt.lines:
         say(f"{line.at.astimezone():%H:%M:%S}  {line.sentence}")
     if post.state == PostState.SCHEDULED and post.due_at and not post.why:
-        say(f"Scheduled for {post.due_at.astimezone():%a %d %b %Y %H:%M %Z}.")
+        say(f"Scheduled for {post.due_at.astimezone(zone(post.zone or 'UTC')):%a %d %b %Y %H:%M %Z}.")
     say(*(part for part in (post.fix, url, f"Receipt: {page}") if part))

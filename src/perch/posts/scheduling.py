@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import XAccount
 from perch.budget.prices import Quote, quote
 from perch.clock import Clock
+from perch.db import new_public_id
 from perch.jobs import Engine
 from perch.media import limits
 from perch.media.models import Asset, MediaKind
 from perch.media.queries import asset_by_public_id
-from perch.posts import chain, queries, repeats, rules
+from perch.posts import chain, dues, queries, repeats, rules
 from perch.posts.drafting import Draft, DraftSegment
+from perch.posts.dues import Due, When
 from perch.posts.errors import PostNotFound, RuleBroken
 from perch.posts.findings import Finding, Severity
 from perch.posts.models import Post, PostState, Segment, SegmentMedia
@@ -77,30 +80,51 @@ def _doubts(assets: Sequence[Sequence[Asset]]) -> Iterator[Finding]:
                 yield Finding("M008", Severity.WARNING, said, fix, position)
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Which turn of which recurring post a post is; ``local`` is the reading of the wall clock."""
+
+    recurrence_id: int
+    local: str
+
+
 async def accept(
     session: AsyncSession,
     clock: Clock,
     engine: Engine,
     checked: Checked,
-    due_at: datetime | None,
+    when: When | None,
     *,
     key: repeats.Key | None = None,
+    jitter: timedelta = timedelta(),
+    occurrence: Occurrence | None = None,
 ) -> Post:
-    """The post, scheduled for ``due_at``, or kept as a draft for None. The same key gives the same post.
+    """The post, scheduled for ``when``, or kept as a draft for None. The same key gives the same post.
 
-    Raises RuleBroken when X would refuse it, and what ``repeats.earlier`` raises.
+    ``jitter`` is how far chance may move it. Raises RuleBroken when X would refuse it, and what
+    ``repeats.earlier`` and ``dues.resolve`` raise.
     """
     if key and (known := await repeats.earlier(session, clock, key)) is not None:
         return await _known(session, known)
+    require_sound(checked)
+    public_id = new_public_id()
+    due = None
+    if when is not None:
+        due = await dues.resolve(session, clock, checked.account, when)
+        due = dues.jittered(due, checked.account.zone, jitter, public_id, clock.now())
+    post = await _written(session, clock.now(), checked, due, public_id, occurrence)
+    if key:
+        await repeats.remember(session, key, post.id)
+    if due is not None:
+        engine.wake(session, DRAIN, str(post.account_id), due.at)
+    return post
+
+
+def require_sound(checked: Checked) -> None:
+    """Raises RuleBroken when X would refuse it."""
     errors = [finding for finding in checked.findings if finding.severity is Severity.ERROR]
     if errors:
         raise RuleBroken(errors)
-    post = await _written(session, clock.now(), checked, due_at)
-    if key:
-        await repeats.remember(session, key, post.id)
-    if due_at is not None:
-        engine.wake(session, DRAIN, str(post.account_id), due_at)
-    return post
 
 
 async def _known(session: AsyncSession, post_id: int) -> Post:
@@ -110,40 +134,69 @@ async def _known(session: AsyncSession, post_id: int) -> Post:
     return post
 
 
-async def _written(session: AsyncSession, now: datetime, checked: Checked, due_at: datetime | None) -> Post:
+async def _written(
+    session: AsyncSession,
+    now: datetime,
+    checked: Checked,
+    due: Due | None,
+    public_id: str,
+    occurrence: Occurrence | None,
+) -> Post:
     draft, account = checked.draft, checked.account
     post = Post(
-        workspace_id=draft.workspace_id, account_id=account.id,
+        public_id=public_id, workspace_id=draft.workspace_id, account_id=account.id,
         author_kind=draft.author.kind, author_id=draft.author.id, author_name=draft.author.name,
-        state=PostState.SCHEDULED if due_at else PostState.DRAFT, due_at=due_at,
-        zone=account.zone, content_hash=draft.content_hash(), price_micros=checked.price_micros,
-        created_at=now, updated_at=now,
+        state=PostState.SCHEDULED if due else PostState.DRAFT, content_hash=draft.content_hash(),
+        price_micros=checked.price_micros, created_at=now, updated_at=now, **due_columns(due, account),
+        recurrence_id=occurrence.recurrence_id if occurrence else None,
+        occurrence=occurrence.local if occurrence else None,
     )  # fmt: skip
     session.add(post)
     await session.flush()
-    for position, card in enumerate(draft.segments):
-        await _write_card(session, post, position, card, checked)
-    detail: chain.Detail = {
-        "by": draft.author.kind,
-        "name": draft.author.name,
-        "price_micros": checked.price_micros,
-    }
-    await chain.append(session, [chain.Happening(post.id, now, "queued" if due_at else "drafted", detail)])
+    for position in range(len(draft.segments)):
+        await write_card(session, post, position, checked)
+    by: chain.Detail = {"by": draft.author.kind, "name": draft.author.name}
+    detail: chain.Detail = {**by, "price_micros": checked.price_micros, **due_facts(due)}
+    await chain.append(session, [chain.Happening(post.id, now, "queued" if due else "drafted", detail)])
     return post
 
 
-async def _write_card(
-    session: AsyncSession, post: Post, position: int, card: DraftSegment, checked: Checked
-) -> None:
+def due_columns(due: Due | None, account: XAccount) -> dict[str, Any]:
+    """What a post's row says of when it is due; a draft is due in its account's zone some day."""
+    wall = due.wall if due else None
+    return {
+        "due_at": due.at if due else None,
+        "jitter_s": due.jitter_s if due else 0,
+        "local_time": wall.iso if wall else None,
+        "zone": wall.zone if wall else account.zone,
+        "fold": wall.fold if wall else 0,
+    }
+
+
+def due_facts(due: Due | None) -> dict[str, str | int | None]:
+    """What a line of the story says of it, where there is something to say."""
+    facts = {"shift": due.shift, "jitter_s": due.jitter_s} if due else {}
+    return {name: value for name, value in facts.items() if value}
+
+
+async def write_card(session: AsyncSession, post: Post, position: int, checked: Checked) -> None:
+    """A new card's rows."""
+    card = checked.draft.segments[position]
     segment = Segment(
         post_id=post.id, account_id=post.account_id, position=position, text=card.text,
         weight=weigh(card.text).weighted_length, price_micros=checked.quotes[position].total.micros,
     )  # fmt: skip
     session.add(segment)
     await session.flush()
+    place_media(session, segment.id, position, checked)
+
+
+def place_media(session: AsyncSession, segment_id: int, position: int, checked: Checked) -> None:
+    """The rows of a card's media."""
+    card = checked.draft.segments[position]
     for place, (media, asset) in enumerate(zip(card.media, checked.assets[position], strict=True)):
         session.add(
-            SegmentMedia(segment_id=segment.id, asset_id=asset.id, position=place, alt_text=media.alt_text)
+            SegmentMedia(segment_id=segment_id, asset_id=asset.id, position=place, alt_text=media.alt_text)
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,8 +17,9 @@ from perch.media.errors import MediaUnknown
 from perch.media.importing import from_url
 from perch.media.queries import assets_by_public_ids
 from perch.people.tokens import Scope
-from perch.posts import queries, repeats, scheduling
+from perch.posts import dues, queries, repeats, scheduling
 from perch.posts.drafting import Draft, DraftMedia, DraftSegment
+from perch.posts.dues import Due, When
 from perch.posts.models import Post
 from perch.posts.scheduling import Checked
 from perch.web.callers import Asker
@@ -52,24 +53,27 @@ class WantedCard:
 class Order:
     """A post that somebody wants. ``media_urls`` are fetched and go on the first card.
 
-    ``account`` is a public id or ``@handle``; ``due_at`` None keeps a draft.
+    ``account`` is a public id or ``@handle``; ``when`` None keeps a draft; ``jitter`` may move it by chance.
     """
 
     account: str | None
     cards: tuple[WantedCard, ...]
     media_urls: tuple[str, ...] = ()
-    due_at: datetime | None = None
+    when: When | None = None
+    jitter: timedelta = timedelta()
 
     @property
     def scope(self) -> Scope:
-        return Scope.DRAFTS_WRITE if self.due_at is None else Scope.PUBLISH_DIRECT
+        return Scope.DRAFTS_WRITE if self.when is None else Scope.PUBLISH_DIRECT
 
 
-async def preview(perch: Perch, asker: Asker, order: Order) -> Checked:
-    """What would be found if it were accepted. Fetches nothing and writes nothing."""
+async def preview(perch: Perch, asker: Asker, order: Order) -> tuple[Checked, Due | None]:
+    """What would be found, and when it would be due. Fetches nothing and writes nothing."""
     asker.require(order.scope)
     async with perch.db.read() as session:
-        return await _checked(session, perch, asker, order)
+        checked = await _checked(session, perch, asker, order)
+        due = order.when and await dues.resolve(session, perch.clock, checked.account, order.when)
+        return checked, due or None
 
 
 async def accept(
@@ -114,7 +118,9 @@ async def _only_account(session: AsyncSession, perch: Perch, asker: Asker) -> XA
 async def _written(perch: Perch, asker: Asker, order: Order, key: repeats.Key | None) -> Post:
     async with perch.db.write() as session:
         checked = await _checked(session, perch, asker, order)
-        return await scheduling.accept(session, perch.clock, perch.engine, checked, order.due_at, key=key)
+        return await scheduling.accept(
+            session, perch.clock, perch.engine, checked, order.when, key=key, jitter=order.jitter
+        )
 
 
 async def _checked(session: AsyncSession, perch: Perch, asker: Asker, order: Order) -> Checked:

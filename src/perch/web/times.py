@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
+
+from perch.clock import UnknownZone, zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,18 @@ class Wall:
         return self.zone.key
 
 
-def wall(zone: str | None, now: datetime) -> Wall:
+def wall(zone_name: str | None, now: datetime) -> Wall:
     """The clock of a zone; UTC where the zone is unknown."""
-    found = known_zone(zone)
+    found = known_zone(zone_name)
     return Wall(found, now.astimezone(found).date())
 
 
 def known_zone(name: str | None) -> ZoneInfo:
     """The zone of this IANA name, else UTC. The name may come from anywhere."""
     try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
+        return zone(name or "UTC")
+    except UnknownZone:
+        return zone("UTC")
 
 
 def machine(at: datetime) -> str:

@@ -10,6 +10,7 @@ from perch.accounts.models import AppKind, XAccount
 from perch.budget.prices import Price
 from perch.media.models import MediaKind
 from perch.posts import rules
+from perch.posts.dues import Due
 from perch.posts.findings import Finding, Severity
 from perch.posts.queries import Card, Listed
 from perch.posts.receipts import Receipt, permalink
@@ -55,7 +56,10 @@ class CheckedSegment(BaseModel):
 
 
 class Post(BaseModel):
-    """A post. url is its receipt; hold says why it waits, was refused, or needs a person."""
+    """A post. url is its receipt; hold says why it waits, was refused, or needs a person.
+
+    local_time is what the wall clock in its zone shows when it is due; null where an instant was named.
+    """
 
     id: str
     state: str
@@ -63,7 +67,11 @@ class Post(BaseModel):
     account: AccountName
     segments: list[Segment]
     created_at: datetime
+    version: int
     due_at: datetime | None
+    local_time: str | None
+    zone: str | None
+    jitter_seconds: int
     try_at: datetime | None
     paused: str | None
     hold: Remark | None
@@ -151,7 +159,11 @@ def post(receipt: Receipt, origin: str) -> PostWithStory:
         account=_name(receipt.account),
         segments=[_segment(receipt, card) for card in receipt.cards],
         created_at=row.created_at,
+        version=row.version,
         due_at=row.due_at,
+        local_time=row.local_time,
+        zone=row.zone,
+        jitter_seconds=row.jitter_s,
         try_at=row.try_at,
         paused=row.paused_reason,
         hold=Remark(rule=row.rule, position=0, detail=row.why, fix=row.fix) if row.why else None,
@@ -163,7 +175,7 @@ def post(receipt: Receipt, origin: str) -> PostWithStory:
     )
 
 
-def dry_run(checked: Checked, due_at: datetime | None, media_urls: Sequence[str]) -> DryRun:
+def dry_run(checked: Checked, due: Due | None, media_urls: Sequence[str]) -> DryRun:
     """What a check found. Media behind addresses were not fetched, so nothing is said of them."""
     errors = [found for found in checked.findings if found.severity is Severity.ERROR]
     warnings = [found for found in checked.findings if found.severity is Severity.WARNING]
@@ -172,9 +184,9 @@ def dry_run(checked: Checked, due_at: datetime | None, media_urls: Sequence[str]
     return DryRun(
         account=_name(checked.account),
         segments=[_checked(checked, position) for position in range(len(checked.quotes))],
-        due_at=due_at,
+        due_at=due.at if due else None,
         price_usd=_usd(checked.price_micros),
-        warnings=remarks(warnings) + ([_UNFETCHED] if media_urls else []),
+        warnings=remarks(warnings) + _about(due) + ([_UNFETCHED] if media_urls else []),
         errors=remarks(errors),
     )
 
@@ -200,6 +212,11 @@ def account(view: AccountView) -> Account:
 def receipt_url(origin: str, public_id: str) -> str:
     """The page with a post's receipt."""
     return f"{origin}/posts/{public_id}"
+
+
+def _about(due: Due | None) -> list[Remark]:
+    """What is worth knowing of the time."""
+    return [Remark(rule=None, position=0, detail=due.shift, fix=None)] if due and due.shift else []
 
 
 _NOTHING_TO_POST = "X009"

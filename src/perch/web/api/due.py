@@ -1,43 +1,47 @@
 """When a post is due, as a machine says it; pure."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from perch.errors import PerchError
+from perch.posts.dues import AtWall, NextFreeSlot, When
+from perch.posts.errors import WrongTime
+from perch.web.json_bodies import JsonBody
 
-NOW = "now"
-NEXT_FREE_SLOT = "next-free-slot"
-_LATE = timedelta(minutes=1)  # a request that took a moment to arrive still means now
-_FARTHEST = timedelta(days=3660)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<offset>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
-_EXAMPLE = "Write it like 2026-12-01T09:00:00+01:00, or “now”."
+_EXAMPLE = "Write it like 2026-12-01T09:00:00+01:00, or “now”, or “next-free-slot”."
+_WALL_EXAMPLE = "Write it like {“local”: “2026-12-01T09:00”, “zone”: “Europe/Berlin”}."
 
 
-class WrongTime(PerchError):
-    """Not an instant that a post can be due at."""
+class LocalTime(JsonBody):
+    """What a wall clock shows. Without a zone, in the account's; fold 1 is the second of two equal hours."""
 
-    code = "wrong_time"
-    status = 422
-
-
-class NotYet(PerchError):
-    """A part of the contract that this version does not do."""
-
-    code = "not_yet"
-    status = 422
+    local: str
+    zone: str | None = None
+    fold: int = 0
 
 
-def due_at(said: str | None, now: datetime) -> datetime | None:
-    """The instant, in UTC; None for a draft. RFC 3339. Raises WrongTime and NotYet."""
-    if said is None:
-        return None
-    if said == NOW:
-        return now
-    if said == NEXT_FREE_SLOT:
-        raise NotYet("This Perch has no slots yet.", fix="Name an instant in scheduled_at, or “now”.")
-    return _within_reach(_instant(said), now)
+def when(said: str | LocalTime | None, now: datetime) -> When | None:
+    """What it means; None for a draft. Instants are RFC 3339. Raises WrongTime."""
+    match said:
+        case None:
+            return None
+        case LocalTime():
+            return AtWall(_local(said.local), said.zone, 1 if said.fold else 0)
+        case "now":
+            return now
+        case "next-free-slot":
+            return NextFreeSlot()
+        case _:
+            return _instant(said)
+
+
+def _local(said: str) -> datetime:
+    match = _INSTANT.fullmatch(said)
+    if match is None or match["offset"] is not None:
+        raise WrongTime("“local” is not a time without an offset.", fix=_WALL_EXAMPLE)
+    return _existing(said, _WALL_EXAMPLE).replace(microsecond=0)
 
 
 def _instant(said: str) -> datetime:
@@ -46,17 +50,15 @@ def _instant(said: str) -> datetime:
         raise WrongTime("scheduled_at is not an instant that can be read.", fix=_EXAMPLE)
     if match["offset"] is None:
         raise WrongTime(
-            "scheduled_at names no offset from UTC, so it could mean many instants.", fix=_EXAMPLE
+            "scheduled_at names no offset from UTC, so it could mean many instants.",
+            fix=f"{_EXAMPLE} Or name the zone: {_WALL_EXAMPLE.removeprefix('Write it like ')}",
         )
+    return _existing(said, _EXAMPLE)
+
+
+def _existing(said: str, example: str) -> datetime:
     try:
-        return datetime.fromisoformat(said.upper()).astimezone(UTC)
+        found = datetime.fromisoformat(said.upper())
+        return found.astimezone(UTC) if found.tzinfo else found
     except (ValueError, OverflowError):
-        raise WrongTime("scheduled_at is no date and time that exists.", fix=_EXAMPLE) from None
-
-
-def _within_reach(at: datetime, now: datetime) -> datetime:
-    if at < now - _LATE:
-        raise WrongTime("scheduled_at has passed.", fix="Name a later instant, or “now”.")
-    if at > now + _FARTHEST:
-        raise WrongTime("scheduled_at is more than ten years away.", fix="Name an earlier instant.")
-    return max(at, now)
+        raise WrongTime("That is no date and time that exists.", fix=example) from None

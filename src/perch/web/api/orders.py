@@ -1,14 +1,14 @@
 """What a machine may say to make a post, and the order it means."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import Request
 from pydantic import Field
 
 from perch.errors import PerchError
 from perch.web.accepting import Order, WantedCard, WantedMedia
-from perch.web.api.due import NotYet, due_at
+from perch.web.api.due import LocalTime, when
 from perch.web.json_bodies import BodyRefused, Fault, JsonBody
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -26,6 +26,13 @@ class WrongKey(PerchError):
             "Idempotency-Key must be 1 to 255 printable ASCII characters, sent once.",
             fix="A UUID of your own is a good key.",
         )
+
+
+class NotYet(PerchError):
+    """A part of the contract that this version does not do."""
+
+    code = "not_yet"
+    status = 422
 
 
 class DescribedMedia(JsonBody):
@@ -61,16 +68,25 @@ class NewPost(JsonBody):
     media_urls: list[str] = Field(
         default=[], max_length=4, description="Fetched by Perch and put on the first post."
     )
-    scheduled_at: str | None = Field(
+    scheduled_at: str | LocalTime | None = Field(
         default=None,
-        description="An instant with an offset (2026-12-01T09:00:00+01:00), “now”, or “next-free-slot”"
-        " (not built yet). Without it the post is kept as a draft.",
+        description="An instant with an offset (2026-12-01T09:00:00+01:00), “now”, “next-free-slot”, or"
+        " a local time with its zone. Without it the post is kept as a draft.",
+    )
+    jitter_minutes: int = Field(
+        default=0, ge=0, le=120, description="How far chance may move it, within the same local day."
     )
     dry_run: bool = Field(default=False, description="Say what would be found; fetch and write nothing.")
 
     def order(self, now: datetime) -> Order:
         """What is wanted. Raises BodyRefused, WrongTime and NotYet."""
-        return Order(self.account, self._cards(), tuple(self.media_urls), due_at(self.scheduled_at, now))
+        return Order(
+            account=self.account,
+            cards=self._cards(),
+            media_urls=tuple(self.media_urls),
+            when=when(self.scheduled_at, now),
+            jitter=timedelta(minutes=self.jitter_minutes),
+        )
 
     def meaning(self) -> str:
         """The same for two bodies that ask for the same post."""

@@ -58,7 +58,8 @@ async def make_post(
     body = await read_json(request, NewPost)
     order = body.order(perch.clock.now())
     if body.dry_run:
-        found = answers.dry_run(await preview(perch, asker, order), order.due_at, order.media_urls)
+        checked, due = await preview(perch, asker, order)
+        found = answers.dry_run(checked, due, order.media_urls)
         return JSONResponse(found.model_dump(mode="json"))
     key = key_of(request)
     remembered = key and repeats.Key(f"api {asker.owner}", key, body.meaning(), REMEMBERED)
