@@ -97,21 +97,22 @@ async def test_a_paused_post_goes_on_when_somebody_resumes_it(working, ada):
 
 
 async def test_an_account_s_posts_go_on_when_its_cause_is_mended(working, ada):
-    await working.fault(match=LOST["match"], action="status", status=402, times=2)
-    posts = [await ada.write(f"When there is money, {number}") for number in range(2)]
-    for post in posts:
-        await ada.settled(post, until=lambda one: one.paused_reason)
+    await working.fault(match=LOST["match"], action="status", status=402, times=1)
+    met = await ada.write("When there is money")
+    await ada.settled(met, until=lambda one: one.paused_reason)
+    behind = await ada.write("After it")
     perch = working.perch
-    async with perch.db.write() as session:
-        none = await resuming.resume_account(
-            session, perch.clock, perch.engine, ada.person.account_id, [PauseReason.LOGIN]
-        )
-        both = await resuming.resume_account(
-            session, perch.clock, perch.engine, ada.person.account_id, [PauseReason.CREDITS]
-        )
-    assert (none, both) == (0, 2)
-    for post in posts:
+
+    async def mend(reason):
+        async with perch.db.write() as session:
+            return await resuming.resume_account(
+                session, perch.clock, perch.engine, ada.person.account_id, [reason], "Olga"
+            )
+
+    assert (await mend(PauseReason.LOGIN), await mend(PauseReason.CREDITS)) == (0, 1)
+    for post in (met, behind):
         assert (await ada.settled(post)).post.state == PostState.PUBLISHED
+    assert "resumed by Olga" in [line.sentence for line in (await ada.read(met)).lines]
 
 
 async def test_only_a_post_that_waits_can_be_resumed(working, ada):
@@ -180,7 +181,7 @@ async def test_drop_ends_it_and_nothing_is_sent(working, ada):
     await asyncio.sleep(0.3)
     receipt = await ada.read(post)
     assert receipt.post.state == PostState.CANCELLED
-    assert receipt.lines[-1].sentence == "Olga dropped it"
+    assert receipt.lines[-1].sentence == "Olga gave it up"
     assert await working.ledger() == []
 
 
