@@ -102,7 +102,7 @@ async def test_several_stories_are_written_in_one_go_and_each_is_whole(ada):
         ])  # fmt: skip
         await append(session, [])
     receipt = await ada.read(one)
-    assert [line.sentence for line in receipt.lines][1:] == ["First.", "Second."]
+    assert [line.sentence for line in receipt.lines][1:] == ["waits: First.", "waits: Second."]
     assert all(earlier.at <= later.at for earlier, later in pairwise(receipt.lines))
     assert receipt.is_whole
     assert (await ada.read(other)).is_whole

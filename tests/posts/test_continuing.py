@@ -85,7 +85,7 @@ async def test_a_broken_thread_can_be_left_as_it_is(working, ada):
     receipt = await ada.read(post)
     assert receipt.post.state == PostState.PUBLISHED
     assert states(receipt) == [SegmentState.PUBLISHED, SegmentState.DROPPED, SegmentState.DROPPED]
-    assert said(receipt)[-1] == "left as it is by Olga; 2 cards were not sent"
+    assert said(receipt)[-1] == "left as it is by Olga, 2 cards not sent"
     assert len(await working.ledger()) == 1
 
 
@@ -97,7 +97,7 @@ async def test_what_is_live_of_a_broken_thread_can_be_deleted(working, ada):
     assert receipt.post.state == PostState.CANCELLED
     assert [entry["deleted"] for entry in await working.ledger()] == [True]
     assert "Olga asked to delete 1 card on X" in said(receipt)
-    assert said(receipt)[-1] == "card 1 deleted on X, $0.010 spent"
+    assert said(receipt)[-1] == "card 1: deleted on X, $0.010 spent"
     assert receipt.spent.micros == 15_000 + 10_000
     assert receipt.is_whole
 
@@ -121,7 +121,7 @@ async def test_what_is_gone_already_counts_as_deleted_and_costs_nothing(working,
     await press(ada, post, deleting.ask)
     receipt = await deleted(ada, post)
     assert receipt.cards[0].segment.deleted_at
-    assert "card 1 was no longer on X" in said(receipt)
+    assert "to be deleted, and no longer on X" in said(receipt)
     assert receipt.spent.micros == 15_000
 
 

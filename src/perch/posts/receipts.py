@@ -1,7 +1,6 @@
 """The receipt of a post: what was sent, when, what X answered, what it cost, in order and in words."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
@@ -12,18 +11,9 @@ from perch.budget.models import Spend
 from perch.budget.prices import Price
 from perch.posts import chain, queries
 from perch.posts.errors import PostNotFound
-from perch.posts.models import Post, PostEvent
+from perch.posts.models import Post
 from perch.posts.standing import Standing, of
-from perch.posts.telling import tell
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the story."""
-
-    at: datetime
-    kind: str
-    sentence: str
+from perch.posts.telling import Line, story
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +60,15 @@ async def read(session: AsyncSession, workspace_id: int, public_id: str) -> Rece
     account = await session.get_one(XAccount, post.account_id)
     app = await session.get_one(XApp, account.app_id)
     events = await queries.events(session, post.id)
+    cards = tuple(await queries.cards(session, post.id))
     spent = await session.scalar(select(func.sum(Spend.micros)).where(Spend.post_id == post.id))
     return Receipt(
         post=post,
         account=account,
         app=app,
-        cards=tuple(await queries.cards(session, post.id)),
-        lines=tuple(_line(event) for event in events),
+        cards=cards,
+        lines=tuple(story(events, is_thread=len(cards) > 1)),
         is_whole=chain.is_whole(post.public_id, (post.story_seq, post.story_hash), events),
         spent=Price(spent or 0),
         checking=frozenset(await queries.checking(session, [post.id])),
     )
-
-
-def _line(event: PostEvent) -> Line:
-    return Line(event.at, event.kind, tell(event.kind, event.detail))

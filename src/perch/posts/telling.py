@@ -1,16 +1,42 @@
-"""A line of a post's story, in words."""
+"""A post's story, in words: a sentence for every kind of line that is ever written."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from perch.budget.prices import Price
+from perch.posts import chain
 
 _Fact = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the story."""
+
+    at: datetime
+    kind: str
+    sentence: str
+
+
+def story(lines: Iterable[chain.Line], *, is_thread: bool = False) -> Iterator[Line]:
+    """Every line, with what one alone cannot say: the card of a thread, and how long X was silent."""
+    sent_at: datetime | None = None
+    for line in lines:
+        sentence = tell(line.kind, line.detail)
+        if line.kind == "sent":
+            sent_at = line.at
+        if line.kind == "unknown" and sent_at is not None:
+            sentence = f"no clear answer after {_seconds((line.at - sent_at).total_seconds())}: {sentence}"
+        card = json.loads(line.detail).get("card")
+        names_card = is_thread and card and line.kind not in _NAMING_CARDS
+        yield Line(line.at, line.kind, f"card {card}: {sentence}" if names_card else sentence)
+
+
 def tell(kind: str, detail: str) -> str:
-    """The sentence for an event. Unknown kinds, from a newer Perch, are shown by name."""
+    """The sentence for a line. Unknown kinds, from a newer Perch, are shown by name."""
     facts = json.loads(detail)
     teller = _TELLERS.get(kind)
     return teller(facts) if teller else kind.replace("_", " ")
@@ -56,9 +82,9 @@ def _sentence(facts: _Fact) -> str:
 def _settled(facts: _Fact) -> str:
     by = facts["name"]
     return {
-        "found": f"{by} looked on X and found it, id {facts.get('x_post_id')}",
-        "send_again": f"{by} looked on X, it is not there: to be sent again",
-        "drop": f"{by} dropped it",
+        "found": f"{by} looked on X and found it, live as {facts.get('x_post_id')}",
+        "send_again": f"{by} looked on X, it is not there: the same bytes go out again",
+        "drop": f"{by} gave it up",
     }[facts["how"]]
 
 
@@ -80,18 +106,21 @@ def _delete_asked(facts: _Fact) -> str:
 
 def _deleted(facts: _Fact) -> str:
     if not facts["was_there"]:
-        return f"card {facts['card']} was no longer on X"
+        return "to be deleted, and no longer on X"
     spent = facts["spent_micros"]
-    return f"card {facts['card']} deleted on X" + (f", {Price(spent).show()} spent" if spent else "")
+    return "deleted on X" + (f", {Price(spent).show()} spent" if spent else "")
 
 
 def _left(facts: _Fact) -> str:
-    unsent = _count(facts["unsent"], "card")
-    return f"left as it is by {facts['name']}; {unsent} {'was' if facts['unsent'] == 1 else 'were'} not sent"
+    return f"left as it is by {facts['name']}, {_count(facts['unsent'], 'card')} not sent"
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 1 else f"{seconds:.0f} s"
 
 
 _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
@@ -101,8 +130,8 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "sent": lambda _facts: "sent",
     "answered": _answered,
     "recorded": _recorded,
-    "waiting": _sentence,
-    "paused": _sentence,
+    "waiting": lambda facts: f"waits: {facts['sentence']}",
+    "paused": lambda facts: f"paused: {facts['sentence']}",
     "not_sent": _sentence,
     "login_refused": lambda _facts: "X refused the login; renewing it",
     "unknown": _sentence,
@@ -110,8 +139,8 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "looked": _looked,
     "look_failed": lambda facts: f"could not look on X: {facts['sentence']}",
     "found": _found,
-    "absent": lambda _facts: "not on X in two late looks: the same bytes go out again",
-    "needs_you": _sentence,
+    "absent": lambda _facts: "not there in two late looks: the same bytes go out again",
+    "needs_you": lambda facts: f"needs you: {facts['sentence']}",
     "settled": _settled,
     "resumed": lambda facts: f"resumed by {facts['name']}",
     "continued": lambda facts: f"continued by {facts['name']}, from card {facts['card']} on",
@@ -122,3 +151,7 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "delete_refused": lambda facts: f"not deleted: {facts['sentence']}",
     "cancelled": lambda facts: f"cancelled by {facts['name']}",
 }
+_NAMING_CARDS = ("continued",)
+
+KINDS = frozenset(_TELLERS)
+"""Every kind of line there is."""

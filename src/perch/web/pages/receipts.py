@@ -13,8 +13,9 @@ from perch.budget.prices import Charge, Price, price_of
 from perch.people.roles import Action, may
 from perch.posts import queries, receipts
 from perch.posts.models import PostState, SegmentState
-from perch.posts.receipts import Line, Receipt
+from perch.posts.receipts import Receipt
 from perch.posts.retrying import PauseReason
+from perch.posts.telling import Line
 from perch.settings import Settings
 from perch.web import states
 from perch.web.deps import Composition, Framed, Signed
