@@ -8,13 +8,14 @@ NPM = PATH="$(NODE_HOME)/bin:$$PATH" node "$(NODE_HOME)/lib/node_modules/npm/bin
 PIP_INSTALL := $(PYTHON) -m pip --python .venv --disable-pip-version-check install --quiet --require-hashes --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help up install dev test check format bench conformance lock clean system-packages migration
+.PHONY: help up install dev test check format bench chaos conformance lock clean system-packages migration
 
 help:
 	@echo 'make up           start Perch on http://127.0.0.1:5000'
 	@echo 'make test         run every test'
 	@echo 'make check        format, lint, types, imports, dead code, dependencies'
 	@echo 'make bench        measure (ONLY=name for one)'
+	@echo 'make chaos        kill it while it works, and count (POSTS, KILLS, SEED, DB=sqlite|postgres, MUTANTS=1)'
 	@echo 'make conformance  other people'"'"'s suites and clients against Perch'
 	@echo 'make lock         pin the dependencies again'
 
@@ -68,6 +69,16 @@ format: dev
 
 bench: dev
 	@$(BIN)/python -m bench $(ONLY)
+
+chaos: export POSTS := $(POSTS)
+chaos: export KILLS := $(KILLS)
+chaos: export SEED := $(SEED)
+chaos: export DB := $(DB)
+chaos: export FAULTS := $(FAULTS)
+chaos: export THREADS := $(THREADS)
+chaos: export PACE := $(PACE)
+chaos: dev
+	@$(BIN)/python -m chaos $(if $(MUTANTS),mutants)
 
 conformance: dev
 	@SHARED=$(SHARED) $(BIN)/pytest -m conformance -rs -n 2 $(ARGS)
