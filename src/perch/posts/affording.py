@@ -72,14 +72,11 @@ async def settle(session: AsyncSession, at: datetime, outcomes: Sequence[Outcome
     await reserving.settle(session, at, released=released, spent=spent)
 
 
-async def let_go(session: AsyncSession, post: Post, at: datetime) -> None:
-    """A person took the post out of the line: nothing is reserved for it any more."""
-    reserved = await session.scalar(select(Post.reserved_micros).where(Post.id == post.id)) or 0
-    if reserved:
-        await session.execute(
-            update(Post).where(Post.id == post.id).values(reserved_micros=0), execution_options=_QUIET
-        )
-        await reserving.settle(session, at, released=reserved)
+async def follow(session: AsyncSession, post: Post, at: datetime, *, spent: int = 0) -> None:
+    """After a person has moved a post: what its row says now decides what stays reserved for it."""
+    found = await session.execute(select(Post.reserved_micros, Post.state).where(Post.id == post.id))
+    for reserved, state in found:
+        await settle(session, at, [Outcome(post.id, reserved, spent, state)], spent)
 
 
 async def try_again(session: AsyncSession, at: datetime, name: str) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.clock import Clock
-from perch.posts import chain, queries
+from perch.posts import affording, chain, queries
 from perch.posts.errors import TooLate
 from perch.posts.models import Post, PostState
 
@@ -28,4 +28,5 @@ async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> 
         raise TooLate(
             "This post can no longer be cancelled.", fix="Look at its receipt; delete it on X if it is live."
         )
+    await affording.follow(session, post, now)
     await chain.append(session, [chain.Happening(post.id, now, "cancelled", {"name": name})])

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts import lanes
-from perch.budget.models import Spend
+from perch.budget import reserving
 from perch.budget.prices import Charge, price_of
 from perch.clock import Clock
 from perch.db import Database
@@ -163,7 +163,7 @@ class Deleter:
             )
             spent = self._price(now.date()) if was_there else 0
             if spent:
-                await session.execute(insert(Spend).values(**_charge(post, now, spent)))
+                await reserving.charge(session, [_charge(post, now, spent)], now)
             detail: chain.Detail = {
                 "card": segment.position + 1, "x_post_id": segment.x_post_id,
                 "was_there": int(was_there), "spent_micros": spent,

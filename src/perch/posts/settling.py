@@ -10,7 +10,7 @@ from perch.accounts.models import XAccount
 from perch.budget.models import Spend
 from perch.clock import Clock
 from perch.jobs import Engine
-from perch.posts import chain, outcomes, queries
+from perch.posts import affording, chain, outcomes, queries
 from perch.posts.errors import NotTheirs, PostNotFound, TooLate
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
 from perch.posts.resuming import wake
@@ -34,6 +34,7 @@ async def found(
     )
     await session.execute(insert(Spend).values(**outcomes.charge(post, segment, now)))
     await _go_on(session, clock, engine, post, {"how": "found", "name": name, "x_post_id": x_post_id})
+    await affording.follow(session, post, now, spent=segment.price_micros)
 
 
 async def send_again(session: AsyncSession, clock: Clock, engine: Engine, post: Post, name: str) -> None:
@@ -52,6 +53,7 @@ async def drop(session: AsyncSession, clock: Clock, post: Post, name: str) -> No
     now = clock.now()
     post.state, post.finished_at, post.updated_at = await _without(session, post), now, now
     await session.flush()
+    await affording.follow(session, post, now)
     await chain.append(session, [chain.Happening(post.id, now, "settled", {"how": "drop", "name": name})])
 
 
