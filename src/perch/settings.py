@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
+    high_water_file: Path | None = None
     secret_key: SecretStr | None = None
     x_client_id: str | None = None
     x_client_secret: SecretStr | None = None
@@ -207,6 +208,11 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'perch.db'}"
+
+    @property
+    def high_water(self) -> Path:
+        """Where it is written, outside of the database, how far the database was."""
+        return self.high_water_file or self.data_dir / "high-water"
 
     @property
     def is_sqlite(self) -> bool:

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from sqlalchemy import MetaData
 
 import perch.accounts.models
@@ -27,14 +29,18 @@ from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
 from perch.db.instance import fact, one_at_a_time, state_fact
 from perch.db.migrating import head, migrate, require_known, version
+from perch.db.probing import WriteProbe
 from perch.errors import PerchError
 from perch.fetch.allowing import allowances
 from perch.jobs import Committer, Engine, Pace, on_postgres, waking
+from perch.jobs.beating import Heart, is_restored, last_beat, last_mark
+from perch.jobs.clocks import ClockGuard
 from perch.jobs.hints import Hints, HintsElsewhere, InMemoryHints
 from perch.jobs.on_postgres import PostgresHints
 from perch.media import uploading
 from perch.media.storing import MediaStore
-from perch.posts import handlers, queries, resuming
+from perch.notices.clocks import ClockNews
+from perch.posts import handlers, queries, restoring, resuming, steps
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
 from perch.posts.publishing import Line, Publisher
@@ -43,8 +49,10 @@ from perch.posts.recovering import Recovery
 from perch.seal import Sealer
 from perch.settings import Settings
 from perch.x.client import open_session
+from perch.x.hours import their_time
 from perch.x.wire import Bearer
 
+log = structlog.get_logger(__name__)
 METADATA: MetaData = Base.metadata
 _KEY_CHECK = "key_check"
 _MIGRATING_SECONDS = 60
@@ -120,6 +128,10 @@ class Perch:
     committer: Committer
     engine: Engine
     publisher: Publisher
+    guard: ClockGuard
+    heart: Heart
+    probe: WriteProbe
+    keyring: Keyring
 
 
 @asynccontextmanager
@@ -138,27 +150,51 @@ async def assemble(
     sealer = Sealer(_root_key(settings))
     clients = XClients(open_session(), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
-    committer = Committer(db.write)
-    engine = Engine(clock, pace.sweep, pace.hint_ahead, _hints(settings, db, dispatches=dispatches))
+    committer = Committer(db.write, last=(steps.seek,))
+    guard = ClockGuard(clock, pace.clock_jump, partial(_their_time, settings, clients))
+    engine = Engine(
+        clock, pace.sweep, pace.hint_ahead, _hints(settings, db, dispatches=dispatches), guard.may_dispatch
+    )
+    heart = Heart(db, clock, settings.high_water, pace.beat)
     keyring = Keyring(db, Refresher(clock, sealer, clients, committer))
     lines = Lines(keyring)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
         lines=lines, uploads=Uploads(db, clock, store),
-        worker=f"{socket.gethostname()}/{os.getpid()}",
+        worker=_name(),
         terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros),
         is_stopping=lambda: engine.is_stopping,
+        may_dispatch=guard.may_dispatch,
         looker=Reconciler(db, clock, pace, committer, lines, may_look=settings.x_look),
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
     handlers.register(engine, publisher, deleter, recovery, handlers.Sweep(db, clock, engine, pace))
+    engine.each_tick(ClockNews(db, clock, guard, socket.gethostname()).tick)
+    engine.each_sweep(heart.sweep)
     try:
-        yield Perch(settings, clock, pace, db, sealer, clients, store, committer, engine, publisher)
+        yield Perch(
+            settings, clock, pace, db, sealer, clients, store, committer, engine, publisher, guard, heart,
+            WriteProbe(db, clock), keyring,
+        )  # fmt: skip
     finally:
         await committer.settle()
         await clients.close()
         await db.close()
+
+
+def _name() -> str:
+    """Of this process and no other: machines may share a name, and containers a process id."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
+async def _their_time(settings: Settings, clients: XClients) -> datetime | None:
+    """X's clock: the sandbox, on this machine, is as wrong as we are and asked only when there is no X."""
+    if settings.is_live:
+        return await their_time(clients.at(settings.x_api_url), clients.deadline)
+    if settings.runs_sandbox:
+        return await their_time(clients.at(settings.local_x_url), clients.deadline)
+    return None
 
 
 def _hints(settings: Settings, db: Database, *, dispatches: bool) -> Hints:
@@ -216,10 +252,16 @@ async def prepare_apps(perch: Perch) -> None:
 
 
 async def take_over(perch: Perch) -> None:
-    """The only process on a SQLite folder knows that nobody else holds a lane."""
-    if perch.db.is_sqlite:
-        async with perch.db.write() as session:
+    """Begin to dispatch. The only process on a SQLite folder knows that nobody else holds a lane."""
+    async with perch.db.write() as session:
+        await one_at_a_time(session)
+        known, mark = await last_beat(session), last_mark(perch.settings.high_water)
+        if is_restored(known, mark, must_have_mark=perch.db.is_sqlite):
+            held = await restoring.hold_back(session, perch.clock.now())
+            log.error("database_restored", known=known and known.number, mark=mark and mark.number, held=held)
+        if perch.db.is_sqlite:
             await lanes.void_lanes(session)
+    await perch.heart.beat()
 
 
 def sandbox_app(perch: Perch) -> SandboxApp | None:
@@ -241,28 +283,30 @@ def sandbox_secret(sealer: Sealer) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether Perch does its work: the database answers, the worker's heart beats, nothing is overdue."""
+    """Whether Perch does its work: the database answers and takes writes, a worker lives, the clock runs."""
 
     database: bool
+    writable: bool
     worker: bool
+    clock: bool
     oldest_overdue_seconds: float
 
     @property
     def is_ready(self) -> bool:
-        return self.database and self.worker
+        return self.database and self.writable and self.worker and self.clock
 
 
 async def readiness(perch: Perch) -> Readiness:
-    """Looks at database and worker; never raises."""
-    now = perch.clock.now()
-    beat = perch.engine.beat_at
-    beats = beat is not None and now - beat < timedelta(seconds=4 * perch.pace.sweep + 10)
+    """Looks at database, worker and clock; never raises."""
+    now, clock = perch.clock.now(), perch.guard.held_since is None
     try:
         async with perch.db.read() as session:
             oldest = await queries.oldest_overdue(session, now)
+            beats = perch.heart.lives(await last_beat(session))
     except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
-        return Readiness(False, beats, 0.0)
-    return Readiness(True, beats, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+        return Readiness(False, False, False, clock, 0.0)
+    overdue = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    return Readiness(True, await perch.probe.is_writable(), beats, clock, overdue)
 
 
 def root_key(settings: Settings) -> str | None:

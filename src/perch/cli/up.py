@@ -14,7 +14,7 @@ from perch import folder, logs, wiring
 from perch.cli import local_x
 from perch.cli.listening import Server, listen
 from perch.cli.output import say
-from perch.jobs import waking
+from perch.jobs import dead_man, waking
 from perch.settings import Settings, unknown
 from perch.web.app import create_app
 from perch.web.connections import HurriedProtocol
@@ -75,6 +75,7 @@ async def work(settings: Settings) -> None:
         await wiring.await_current(perch)
         await wiring.prepare_apps(perch)
         _on_signals(stopped.set)
+        await stack.enter_async_context(dead_man.armed(perch.pace.lease))
         await stack.enter_async_context(_working(perch))
         _greet(f"The worker of Perch, process {os.getpid()}, sends what is due.")
         await stopped.wait()

@@ -25,13 +25,21 @@ class Engine:
     """The hints of one process, the loop that follows them, and the sweeps."""
 
     def __init__(
-        self, clock: Clock, sweep_every: float, hint_ahead: float = 60.0, hints: Hints | None = None
+        self,
+        clock: Clock,
+        sweep_every: float,
+        hint_ahead: float = 60.0,
+        hints: Hints | None = None,
+        may_work: Callable[[], bool] = lambda: True,
     ) -> None:
+        """While ``may_work`` says no, hints are dropped and no sweep runs: the rows lose nothing by it."""
         self._clock = clock
+        self._may_work = may_work
         self._sweep_every = sweep_every
         self._hint_ahead = timedelta(seconds=hint_ahead)
         self._hints = hints or InMemoryHints()
         self._handlers: dict[str, Handler] = {}
+        self._ticks: list[Sweep] = []
         self._sweeps: list[Sweep] = []
         self._working: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
@@ -45,6 +53,10 @@ class Engine:
     def each_sweep(self, sweep: Sweep) -> None:
         """Call this at the start and then every few seconds: it re-derives lost hints from the rows."""
         self._sweeps.append(sweep)
+
+    def each_tick(self, tick: Sweep) -> None:
+        """Call this before the sweeps, and also while no work may be done."""
+        self._ticks.append(tick)
 
     def wake(self, session: AsyncSession, entrypoint: str, key: str, at: datetime) -> None:
         """Hint with the session's transaction: in it on PostgreSQL, right after it in memory."""
@@ -88,14 +100,20 @@ class Engine:
 
     async def sweep(self) -> None:
         """One turn of every sweep."""
+        for tick in self._ticks:
+            await self._turn(tick)
         for sweep in self._sweeps:
-            try:
-                await sweep()
-            except Exception:
-                log.exception("sweep_failed")
+            if self._may_work():
+                await self._turn(sweep)
         # PgQueuer keeps a line for every step of every hint; our rows tell the story, and space is finite.
         await self._hints.prune()
         self.beat_at = self._clock.now()
+
+    async def _turn(self, sweep: Sweep) -> None:
+        try:
+            await sweep()
+        except Exception:
+            log.exception("sweep_failed")
 
     async def _follow(self) -> None:
         """A queue that is away is asked again and again; the sweeps do not wait for it."""
@@ -116,6 +134,8 @@ class Engine:
             return
 
     def _begin(self, entrypoint: str, key: str) -> None:
+        if not self._may_work():
+            return
         task = asyncio.create_task(self._work(entrypoint, key), name=f"{entrypoint}:{key}")
         self._working.add(task)
         task.add_done_callback(self._working.discard)

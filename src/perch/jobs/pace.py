@@ -10,11 +10,14 @@ class Pace:
 
     ``looks`` after sending may find a post; its absence counts from two looks made ``latest_arrival`` plus
     ``visibility`` after sending and ``second_look`` later. ``parent_waits`` are for a parent X does not see.
+    A post is ``late`` after that long, and ``missed`` after that long it is not sent without a person; late
+    ones of an account go out ``catch_up`` apart.
     """
 
     http: float = 30.0
     lease: float = 40.0
     sweep: float = 5.0
+    beat: float = 15.0
     hint_ahead: float = 60.0
     retry_first: float = 5.0
     retry_most: float = 900.0
@@ -29,6 +32,7 @@ class Pace:
     parent_waits: tuple[float, ...] = (5.0, 20.0, 60.0)
     late: float = 900.0
     missed: float = 21600.0
+    catch_up: float = 60.0
     clock_jump: float = 60.0
 
     def scaled(self, factor: float) -> "Pace":

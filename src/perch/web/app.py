@@ -85,7 +85,9 @@ async def _readyz(perch: Composition) -> Response:
     facts = {
         "ready": state.is_ready,
         "database": state.database,
+        "writable": state.writable,
         "worker": state.worker,
+        "clock": state.clock,
         "oldest_overdue_seconds": round(state.oldest_overdue_seconds, 1),
     }
     return JSONResponse(facts, status_code=200 if state.is_ready else 503)

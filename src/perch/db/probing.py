@@ -1,0 +1,35 @@
+"""Whether the database takes what is written: a full disk and a read-only server still answer reads."""
+
+from perch.clock import Clock
+from perch.db.engine import Database
+from perch.db.instance import state_fact
+
+_PROBE = "probe"
+_EVERY = 10.0
+"""Seconds for which an answer holds: whoever asks often makes no more writes than that."""
+
+
+class WriteProbe:
+    """Writes one small row durably, now and then."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._asked_at: float | None = None
+        self._said = False
+
+    async def is_writable(self) -> bool:
+        """Never raises."""
+        now = self._clock.elapsed()
+        if self._asked_at is None or now - self._asked_at >= _EVERY:
+            self._asked_at = now
+            self._said = await self._write()
+        return self._said
+
+    async def _write(self) -> bool:
+        try:
+            async with self._db.write() as session:
+                await state_fact(session, _PROBE, self._clock.now().isoformat())
+        except Exception:  # noqa: BLE001 - whatever it is, nothing can be written
+            return False
+        return True
