@@ -15,7 +15,31 @@ from perch.posts.telling import KINDS, story, tell
 MONEY = {"name": "Olga", "price_micros": 15_000}
 TABLE = [
     ("queued", {**MONEY, "by": "person"}, "queued by Olga, $0.015"),
+    (
+        "queued",
+        {**MONEY, "by": "person", "jitter_s": -130, "shift": "The clocks jump."},
+        "queued by Olga, $0.015. The clocks jump, 2 minutes earlier by chance",
+    ),
     ("drafted", {**MONEY, "by": "person"}, "kept as a draft by Olga"),
+    ("edited", {**MONEY, "version": 2}, "changed by Olga, $0.015 now"),
+    (
+        "rescheduled",
+        {"name": "Olga", "version": 2, "due_at": "2026-12-01T08:00:00+00:00"},
+        "moved to 1 Dec 2026 08:00 UTC by Olga",
+    ),
+    ("rescheduled", {"name": "Olga", "version": 2, "due_at": None}, "made a draft by Olga"),
+    (
+        "due_moved",
+        {"zone": "Europe/Berlin", "rules": "2027.1", "due_at": "2026-12-01T08:00:00+00:00"},
+        "the rules for Europe/Berlin changed: due at 1 Dec 2026 08:00 UTC now",
+    ),
+    (
+        "late",
+        {"minutes": 16, "try_at": "2026-12-01T08:00:00+00:00"},
+        "16 minutes late: goes out at 1 Dec 2026 08:00 UTC",
+    ),
+    ("missed", {"minutes": 420}, "missed: 7 hours late, so you are asked"),
+    ("skipped", {"minutes": 1}, "left out: 1 minute late"),
     (
         "armed",
         {"characters": 1, "links": 0, "media": 0, "price_micros": 15_000, "card": 1},

@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.clock import Clock
-from perch.posts import affording, chain, queries
+from perch.posts import affording, chain, missing, queries
 from perch.posts.errors import TooLate
 from perch.posts.models import Post, PostState
 
@@ -18,7 +18,7 @@ async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> 
         update(Post)
         .where(
             Post.id == post.id,
-            Post.state.in_((PostState.DRAFT, *queries.OPEN_STATES)),
+            Post.state.in_((PostState.DRAFT, PostState.MISSED, *queries.OPEN_STATES)),
             ~queries.is_under_way(),
         )
         .values(state=PostState.CANCELLED, version=Post.version + 1, finished_at=now, updated_at=now)
@@ -29,4 +29,5 @@ async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> 
             "This post can no longer be cancelled.", fix="Look at its receipt; delete it on X if it is live."
         )
     await affording.follow(session, post, now)
+    await missing.settled(session, post.account_id, now)
     await chain.append(session, [chain.Happening(post.id, now, "cancelled", {"name": name})])

@@ -8,6 +8,7 @@ from perch.db import Database
 from perch.jobs import Engine, Pace
 from perch.posts import queries
 from perch.posts.deleting import DELETE, Deleter
+from perch.posts.missing import Missing
 from perch.posts.publishing import Publisher
 from perch.posts.recovering import Recovery
 from perch.posts.scheduling import DRAIN
@@ -36,11 +37,17 @@ class Sweep:
 
 
 def register(
-    engine: Engine, publisher: Publisher, deleter: Deleter, recovery: Recovery, sweep: Sweep
+    engine: Engine,
+    publisher: Publisher,
+    deleter: Deleter,
+    recovery: Recovery,
+    missing: Missing,
+    sweep: Sweep,
 ) -> None:
-    """Hang this room's work on the engine."""
+    """Hang this room's work on the engine. What is late is decided on before anything is hinted."""
     engine.handle(DRAIN, publisher.drain)
     engine.handle(DELETE, deleter.delete)
     engine.each_sweep(recovery.sweep)
+    engine.each_sweep(missing.sweep)
     engine.each_sweep(sweep.hint_what_is_due)
     engine.each_sweep(deleter.hint_what_is_due)

@@ -43,6 +43,10 @@ class Checked:
         is_long = is_subscribed(self.account.subscription_type)
         return rules.LONG_POST_LIMIT if is_long else rules.POST_LIMIT
 
+    def weight(self, position: int) -> int:
+        """A card's length, as X weighs it."""
+        return weigh(self.draft.segments[position].text).weighted_length
+
     @property
     def price_micros(self) -> int:
         return sum(quote.total.micros for quote in self.quotes)
@@ -184,7 +188,7 @@ async def write_card(session: AsyncSession, post: Post, position: int, checked: 
     card = checked.draft.segments[position]
     segment = Segment(
         post_id=post.id, account_id=post.account_id, position=position, text=card.text,
-        weight=weigh(card.text).weighted_length, price_micros=checked.quotes[position].total.micros,
+        weight=checked.weight(position), price_micros=checked.quotes[position].total.micros,
     )  # fmt: skip
     session.add(segment)
     await session.flush()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from perch.budget.prices import Price
@@ -53,6 +53,20 @@ def _moved(facts: _Fact) -> str:
         way = "later" if seconds > 0 else "earlier"
         parts.append(f", {_count(max(1, round(abs(seconds) / 60)), 'minute')} {way} by chance")
     return "".join(parts)
+
+
+def _rescheduled(facts: _Fact) -> str:
+    if facts["due_at"] is None:
+        return f"made a draft by {facts['name']}"
+    return f"moved to {_utc(facts['due_at'])} by {facts['name']}{_moved(facts)}"
+
+
+def _utc(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(UTC):%d %b %Y %H:%M} UTC".lstrip("0")
+
+
+def _span(minutes: int) -> str:
+    return _count(minutes, "minute") if minutes < 120 else _count(round(minutes / 60), "hour")
 
 
 def _drafted(facts: _Fact) -> str:
@@ -149,6 +163,12 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "deleted": _deleted,
     "delete_waits": lambda facts: f"not deleted yet: {facts['sentence']}",
     "delete_refused": lambda facts: f"not deleted: {facts['sentence']}",
+    "edited": lambda facts: f"changed by {facts['name']}, {Price(facts['price_micros']).show()} now",
+    "rescheduled": _rescheduled,
+    "due_moved": lambda facts: f"the rules for {facts['zone']} changed: due at {_utc(facts['due_at'])} now",
+    "late": lambda facts: f"{_span(facts['minutes'])} late: goes out at {_utc(facts['try_at'])}",
+    "missed": lambda facts: f"missed: {_span(facts['minutes'])} late, so you are asked",
+    "skipped": lambda facts: f"left out: {_span(facts['minutes'])} late",
     "cancelled": lambda facts: f"cancelled by {facts['name']}",
 }
 _NAMING_CARDS = ("continued",)
