@@ -84,3 +84,9 @@ async def ada(house: Any) -> Writer:
 @pytest.fixture
 async def ben(house: Any) -> Writer:
     return Writer(house, await house.connect("sandbox_ben"))
+
+
+@pytest.fixture
+def writer() -> type[Writer]:
+    """For a house with settings of its own."""
+    return Writer
