@@ -13,8 +13,11 @@ from PIL import Image
 
 from perch import folder
 
-COMMANDS = ("up", "sandbox", "migrate", "post", "accounts", "login", "invite", "doctor", "verify", "weigh")
-WITH_JSON = ("post", "accounts", "login", "invite", "doctor", "verify", "weigh")
+COMMANDS = (
+    "up", "serve", "worker", "sandbox", "migrate", "post", "accounts", "login", "invite",
+    "doctor", "release", "verify", "weigh",
+)  # fmt: skip
+WITH_JSON = ("post", "accounts", "login", "invite", "doctor", "release", "verify", "weigh")
 
 
 def in_a_week():

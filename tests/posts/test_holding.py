@@ -64,6 +64,7 @@ async def test_each_start_leaves_a_mark_that_the_database_is_not_behind(house):
         async with house.perch.db.read() as session:
             known = await last_beat(session)
         assert known == mark
+        assert known is not None
         assert known.number == number
     assert await notices(house) == []
 
@@ -72,6 +73,7 @@ async def restore_an_older_one(house):
     """The database goes back to where it was; the mark does not."""
     path = house.perch.settings.high_water
     mark = last_mark(path)
+    assert mark is not None
     path.write_text(path.read_text().replace(f'"number": {mark.number}', f'"number": {mark.number + 7}'))
 
 

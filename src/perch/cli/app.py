@@ -111,6 +111,14 @@ def invite(
     asyncio.run(run(load(), role, as_json=as_json))
 
 
+@app.command(epilog="Example: perch release")
+def release(as_json: AsJson = False) -> None:
+    """Send what was held back after a backup was restored. Look on X first."""
+    from perch.cli.releasing import run
+
+    asyncio.run(run(load(), as_json=as_json))
+
+
 @app.command(epilog="Example: perch doctor")
 def doctor(as_json: AsJson = False) -> None:
     """Check everything that posting needs, in plain words."""

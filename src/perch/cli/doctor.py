@@ -13,6 +13,7 @@ from perch.cli.output import say, say_json
 from perch.db.migrating import DatabaseUnusable, head, version
 from perch.errors import PerchError
 from perch.jobs import waking
+from perch.notices.queries import everybodys
 from perch.posts import queries
 from perch.settings import Settings, unknown
 from perch.wiring import Perch
@@ -62,10 +63,12 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     try:
         async with wiring.assemble(settings) as perch:
             yield _disk(settings)
-            yield _worker(settings)
             database = await _database(perch)
             yield database
+            yield await _worker(perch)
             if database.state == "ok":
+                async for check in _notices(perch):
+                    yield check
                 yield await _receipts(perch)
                 async for check in _accounts(perch):
                     yield check
@@ -104,15 +107,24 @@ def _disk(settings: Settings) -> Check:
     return Check("disk", "ok", said)
 
 
-def _worker(settings: Settings) -> Check:
-    if waking.poke(settings.data_dir / folder.WAKE_FILE):
-        return Check("worker", "ok", f"Perch runs at {settings.origin}.")
+async def _worker(perch: Perch) -> Check:
+    state = await wiring.readiness(perch)
+    if state.database and not state.writable:
+        return Check("database", "broken", "It takes no writes.", "Make room on its disk, or see its log.")
+    poked = perch.db.is_sqlite and waking.poke(perch.settings.data_dir / folder.WAKE_FILE)
+    if poked or (state.worker and not perch.db.is_sqlite):
+        return Check("worker", "ok", f"One is at work. Perch is at {perch.settings.origin}.")
     return Check(
-        "worker",
-        "warning",
-        "Perch does not run on this folder.",
+        "worker", "warning", "Perch does not run on this database.",
         "Start it with perch up; nothing is sent until then.",
-    )
+    )  # fmt: skip
+
+
+async def _notices(perch: Perch) -> AsyncIterator[Check]:
+    """What needs somebody, and concerns the whole instance."""
+    async with perch.db.read() as session:
+        for notice in await everybodys(session):
+            yield Check(notice.kind, "broken", notice.sentence, notice.fix)
 
 
 async def _database(perch: Perch) -> Check:

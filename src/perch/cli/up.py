@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 
 import structlog
 import uvicorn
@@ -105,7 +105,7 @@ def _server(perch: Perch) -> Server:
 @asynccontextmanager
 async def _working(perch: Perch) -> AsyncIterator[None]:
     await wiring.take_over(perch)
-    async with waking.listening(perch.settings.data_dir / folder.WAKE_FILE, perch.engine.ask_for_sweep):
+    async with _woken(perch):
         worker = asyncio.create_task(perch.engine.run())
         worker.add_done_callback(_report_worker)
         try:
@@ -114,6 +114,13 @@ async def _working(perch: Perch) -> AsyncIterator[None]:
             perch.engine.stop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(worker, return_exceptions=True), _LONGEST_GOODBYE)
+
+
+def _woken(perch: Perch) -> AbstractAsyncContextManager[None]:
+    """Other processes of the folder say that there is something new; PostgreSQL tells it by itself."""
+    if not perch.db.is_sqlite:
+        return nullcontext()
+    return waking.listening(perch.settings.data_dir / folder.WAKE_FILE, perch.engine.ask_for_sweep)
 
 
 def _report_worker(worker: "asyncio.Task[None]") -> None:

@@ -42,3 +42,13 @@ async def open_in(session: AsyncSession, workspace_id: int) -> Sequence[Notice]:
         select(Notice).where(theirs, Notice.ended_at.is_(None)).order_by(Notice.began_at, Notice.id)
     )
     return found.all()
+
+
+async def everybodys(session: AsyncSession) -> Sequence[Notice]:
+    """What concerns the instance as a whole, the oldest first."""
+    found = await session.scalars(
+        select(Notice)
+        .where(Notice.workspace_id.is_(None), Notice.ended_at.is_(None))
+        .order_by(Notice.began_at, Notice.id)
+    )
+    return found.all()
