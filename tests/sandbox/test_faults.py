@@ -219,3 +219,13 @@ async def test_a_fault_nobody_understands_is_refused(x: Any, fault: dict[str, An
     got = await x.ask("POST", "/_sandbox/faults", json=fault)
     assert got.status == 400
     assert got.body["error"]
+
+
+async def test_two_refreshes_of_one_grant_at_once_are_noticed(x: Any) -> None:
+    pair = (await x.exchange(code=await x.code())).body
+    await x.set(refresh_grace=60)
+    await x.fault(match={"path": "/2/oauth2/token"}, action="delay", seconds=0.2, times=3)
+    await x.refresh(pair["refresh_token"])
+    assert await x.control("GET", "refreshes") == {"seen": 1, "most_at_once": 1, "overlaps": 0}
+    await asyncio.gather(*(x.refresh(pair["refresh_token"]) for _ in range(2)))
+    assert await x.control("GET", "refreshes") == {"seen": 3, "most_at_once": 2, "overlaps": 1}

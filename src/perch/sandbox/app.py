@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from perch.sandbox.faults import Faults
 from perch.sandbox.media import Uploads
 from perch.sandbox.pages import Pages
 from perch.sandbox.problems import no_such_path
+from perch.sandbox.refreshes import Refreshes
 from perch.sandbox.signing_in import SignIn
 from perch.sandbox.storage import Store
 from perch.sandbox.world import Forgetful, World
@@ -29,10 +31,12 @@ class Sandbox(Starlette):
     world: World
     faults: Faults
     blobs: Blobs
+    refreshes: Refreshes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.faults.around(super().__call__, scope, receive, send)
+            serve = partial(self.faults.around, super().__call__)
+            await self.refreshes.around(serve, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -46,12 +50,12 @@ def create_app(config: SandboxConfig | None = None) -> Sandbox:
         store.load(world)
     world.people_it()
     blobs = Blobs(config.data.with_name(f"{config.data.name}.media") if config.data else None)
-    faults = Faults(world)
+    faults, refreshes = Faults(world), Refreshes(world)
     pages = Pages(world, blobs)
     routes = [
         *_api(world, Uploads(blobs)),
         *_sign_in(SignIn(world, pages)),
-        *Control(world, faults, blobs).routes(),
+        *Control(world, faults, blobs, refreshes).routes(),
         Route("/2/{rest:path}", _unknown(world), methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         *_pages(pages),
     ]
@@ -68,7 +72,7 @@ def create_app(config: SandboxConfig | None = None) -> Sandbox:
             blobs.close()
 
     app = Sandbox(routes=routes, lifespan=lifespan, exception_handlers={404: pages.missing})
-    app.world, app.faults, app.blobs = world, faults, blobs
+    app.world, app.faults, app.blobs, app.refreshes = world, faults, blobs, refreshes
     return app
 
 

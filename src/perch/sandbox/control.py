@@ -17,6 +17,7 @@ from perch.sandbox.blobs import Blobs
 from perch.sandbox.config import DEFAULT_SCOPE, BadSetting
 from perch.sandbox.faults import BadFault, Faults
 from perch.sandbox.models import SUBSCRIPTIONS, App, Person, Post
+from perch.sandbox.refreshes import Refreshes
 from perch.sandbox.world import World
 
 PAGE = 10_000
@@ -70,12 +71,14 @@ class Control:
     world: World
     faults: Faults
     blobs: Blobs
+    refreshes: Refreshes
 
     def routes(self) -> list[Route]:
         table: list[tuple[str, str, Handler]] = [
             ("GET", "health", self.health),
             ("GET", "ledger", self.ledger),
             ("GET", "requests", self.requests),
+            ("GET", "refreshes", self.count_refreshes),
             ("POST", "reset", self.reset),
             ("GET", "people", self.people),
             ("POST", "people", self.add_person),
@@ -145,6 +148,11 @@ class Control:
         page = list(islice(seen, start, start + limit))
         later = page[-1].n if start + limit < len(seen) else None
         return JSONResponse({"requests": [one._asdict() for one in page], "next": later})
+
+    async def count_refreshes(self, _request: Request) -> Response:
+        """Since the start: how many there were, and how often two of one grant were under way at once."""
+        seen = self.refreshes
+        return JSONResponse({"seen": seen.seen, "most_at_once": seen.most_at_once, "overlaps": seen.overlaps})
 
     async def reset(self, _request: Request) -> Response:
         """Back to the first day. Settings return to those it was started with; faults go."""
