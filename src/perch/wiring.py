@@ -21,8 +21,10 @@ import perch.people.models
 import perch.posts.models  # noqa: F401 - each import hangs a room's tables on the metadata
 from perch import folder
 from perch.accounts import apps, lanes
+from perch.accounts import queries as accounts
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
+from perch.accounts.handlers import Upkeep
 from perch.accounts.refreshing import Refresher
 from perch.accounts.tokens import Keyring
 from perch.clock import Clock, SystemClock
@@ -40,9 +42,10 @@ from perch.jobs.on_postgres import PostgresHints
 from perch.media import uploading
 from perch.media.storing import MediaStore
 from perch.notices.clocks import ClockNews
-from perch.posts import handlers, queries, restoring, resuming, steps
+from perch.posts import handlers, queries, restoring, resuming, rezoning, steps
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
+from perch.posts.missing import Missing
 from perch.posts.publishing import Line, Publisher
 from perch.posts.reconciling import Reconciler
 from perch.posts.recovering import Recovery
@@ -169,9 +172,13 @@ async def assemble(
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
-    handlers.register(engine, publisher, deleter, recovery, handlers.Sweep(db, clock, engine, pace))
+    missing = Missing(db, clock, pace, guard.may_dispatch)
+    sweep = handlers.Sweep(db, clock, engine, pace)
+    handlers.register(engine, publisher, deleter, recovery, missing, sweep)
     engine.each_tick(ClockNews(db, clock, guard, socket.gethostname()).tick)
     engine.each_sweep(heart.sweep)
+    upkeep = Upkeep(keyring, queries.accounts_needed, pace.upkeep, lambda: engine.is_stopping)
+    engine.each_sweep(upkeep.sweep)
     try:
         yield Perch(
             settings, clock, pace, db, sealer, clients, store, committer, engine, publisher, guard, heart,
@@ -209,6 +216,7 @@ async def bring_up_to_date(perch: Perch) -> None:
     """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
     await migrate(perch.db, METADATA, also=None if perch.db.is_sqlite else on_postgres.install)
     await _check_key(perch)
+    await _follow_zone_rules(perch)
 
 
 async def await_current(perch: Perch) -> None:
@@ -220,6 +228,13 @@ async def await_current(perch: Perch) -> None:
         await asyncio.sleep(1)
     await require_current(perch)
     await _check_key(perch)
+    await _follow_zone_rules(perch)
+
+
+async def _follow_zone_rules(perch: Perch) -> None:
+    async with perch.db.write() as session:
+        if moved := await rezoning.follow_rules(session, perch.clock):
+            log.info("due_times_moved", posts=moved)
 
 
 async def _check_key(perch: Perch) -> None:
@@ -252,7 +267,7 @@ async def prepare_apps(perch: Perch) -> None:
 
 
 async def take_over(perch: Perch) -> None:
-    """Begin to dispatch. The only process on a SQLite folder knows that nobody else holds a lane."""
+    """Begin to dispatch. The only process on a SQLite folder knows that nobody else sends or refreshes."""
     async with perch.db.write() as session:
         await one_at_a_time(session)
         known, mark = await last_beat(session), last_mark(perch.settings.high_water)
@@ -261,6 +276,7 @@ async def take_over(perch: Perch) -> None:
             log.error("database_restored", known=known and known.number, mark=mark and mark.number, held=held)
         if perch.db.is_sqlite:
             await lanes.void_lanes(session)
+            await accounts.abandon_refreshes(session)
     await perch.heart.beat()
 
 

@@ -1,7 +1,7 @@
 """Clients of X, one per server, over one pool of connections."""
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Awaitable, Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -30,7 +30,7 @@ class XClients:
         self._session = session
         self._kinds = frozenset(kinds)
         self._clients: dict[str, XClient] = {}
-        self._unfinished: set[asyncio.Task[Any]] = set()
+        self._unfinished: set[asyncio.Future[Any]] = set()
         self.deadline = deadline
 
     def for_app(self, app: XApp) -> XClient:
@@ -45,9 +45,9 @@ class XClients:
             self._clients[api_url] = XClient(self._session, api_url)
         return self._clients[api_url]
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+    async def finish(self, work: Awaitable[T]) -> T:
         """Run to its end what must not stop half-way, even when whoever waits for it goes away."""
-        task = asyncio.create_task(work)
+        task = asyncio.ensure_future(work)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
         return await asyncio.shield(task)

@@ -1,7 +1,7 @@
 """Every statement of the accounts room; none commits."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
@@ -85,8 +85,14 @@ async def grant_of(session: AsyncSession, account_id: int) -> Grant | None:
     return await session.scalar(select(Grant).where(Grant.account_id == account_id))
 
 
-async def grants_held(session: AsyncSession, account_ids: Collection[int]) -> list[Held]:
-    """The grants of these accounts; one that was disconnected has none."""
+async def grants_held(
+    session: AsyncSession, account_ids: Collection[int], expiring_by: datetime | None = None
+) -> list[Held]:
+    """The grants of these accounts, or those of them whose access token ends by then.
+
+    An account that was disconnected has none.
+    """
+    ending = () if expiring_by is None else (Grant.expires_at <= expiring_by,)
     found = await session.execute(
         select(
             XAccount.id, XAccount.public_id, XAccount.username, XAccount.x_user_id, XApp,
@@ -96,20 +102,24 @@ async def grants_held(session: AsyncSession, account_ids: Collection[int]) -> li
         )
         .join(XApp, XApp.id == XAccount.app_id)
         .join(Grant, Grant.account_id == XAccount.id)
-        .where(XAccount.id.in_(account_ids))
+        .where(XAccount.id.in_(account_ids), *ending)
     )  # fmt: skip
     rows: Sequence[Sequence[Any]] = found.all()
     return [Held(*row) for row in rows]
 
 
-async def idle_grants(session: AsyncSession, before: datetime, limit: int) -> Sequence[int]:
-    """Accounts whose pair nobody has renewed since ``before`` and could, the longest idle first."""
+async def idle_grants(session: AsyncSession, before: datetime, now: datetime, limit: int) -> Sequence[int]:
+    """Accounts whose pair nobody has renewed since ``before``, the longest idle first.
+
+    One for which X was asked in vain is left alone for an hour.
+    """
     found = await session.scalars(
         select(Grant.account_id)
         .where(
             Grant.rotated_at < before,
             Grant.refresh_token_sealed.is_not(None),
             Grant.refresh_state != RefreshState.DEAD,
+            or_(Grant.refresh_until.is_(None), Grant.refresh_until < now - timedelta(hours=1)),
         )
         .order_by(Grant.rotated_at)
         .limit(limit)

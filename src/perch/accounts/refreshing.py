@@ -4,8 +4,9 @@ X takes a refresh token once (RFC 9700 section 4.14.2), so across all processes 
 be in flight. An answer that got lost leaves the grant ``unknown``; only X's own 400 makes it ``dead``.
 """
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 
@@ -49,13 +50,19 @@ class Refresher:
     clients: XClients
     committer: Committer
     revokes_first: bool = False
+    _under_way: dict[str, asyncio.Task[XError | None]] = field(default_factory=dict)
 
     async def refresh(self, held: Held, *, refused: bool = False) -> XError | None:
-        """Renew the pair unless somebody else is at it; X's error when there is no new pair.
+        """Renew the pair, or wait for whoever is at it here; X's error when there is no new pair.
 
         Whatever comes of it is in the row: read that again. Raises SealBroken and AppAbsent, sending nothing.
         """
-        return await self.clients.finish(self._refresh(held, refused))
+        under_way = self._under_way.get(held.grant)
+        if under_way is None:
+            under_way = asyncio.create_task(self._refresh(held, refused))
+            self._under_way[held.grant] = under_way
+            under_way.add_done_callback(lambda _task: self._under_way.pop(held.grant))
+        return await self.clients.finish(under_way)
 
     async def _refresh(self, held: Held, refused: bool) -> XError | None:
         asking = self._asking(held)

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import assert_never
 
 import structlog
 
 from perch.accounts import queries, steps
 from perch.accounts.errors import AppAbsent, AppBroken, ReconnectNeeded, XUnavailable
-from perch.accounts.freshness import GiveUp, Hold, Renew, Use, Wait, judge
+from perch.accounts.freshness import RENEW_BELOW, GiveUp, Hold, Renew, Use, Wait, judge
 from perch.accounts.grants import Held, open_access
 from perch.accounts.models import XAccount
 from perch.accounts.refreshing import Refresher
 from perch.db import Database
+from perch.errors import PerchError
 from perch.people.errors import NotHere
 from perch.seal import SealBroken
 from perch.x.client import XClient
@@ -86,7 +88,7 @@ class Keyring:
         A grant that cannot be renewed never stops the others; whoever needs it learns why.
         """
         now, turn = self.refresher.clock.now(), asyncio.Semaphore(_RENEWED_AT_ONCE)
-        held = {one.account_id: one async for one in self._read_all(account_ids)}
+        held = {one.account_id: one async for one in self._read_all(account_ids, now + RENEW_BELOW)}
         stale = [
             held[account_id]
             for account_id in dict.fromkeys(account_ids)
@@ -101,7 +103,7 @@ class Keyring:
         for one, outcome in zip(
             stale, await asyncio.gather(*map(renew, stale), return_exceptions=True), strict=True
         ):
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, Exception) and not isinstance(outcome, PerchError):
                 # Only the error's kind is logged: a database's text may quote what was to be stored.
                 log.warning("renewal_ahead_broke", account=one.account, error=type(outcome).__name__)
         return len(stale)
@@ -135,10 +137,13 @@ class Keyring:
             raise NotHere("There is no such account.")
         raise ReconnectNeeded(account.username, "it was disconnected")
 
-    async def _read_all(self, account_ids: Sequence[int]) -> AsyncIterator[Held]:
+    async def _read_all(
+        self, account_ids: Sequence[int], expiring_by: datetime | None = None
+    ) -> AsyncIterator[Held]:
         for start in range(0, len(account_ids), _READ_AT_ONCE):
             async with self.db.read() as session:
-                found = await queries.grants_held(session, account_ids[start : start + _READ_AT_ONCE])
+                some = account_ids[start : start + _READ_AT_ONCE]
+                found = await queries.grants_held(session, some, expiring_by)
             for held in found:
                 yield held
 

@@ -34,6 +34,7 @@ class Pace:
     missed: float = 21600.0
     catch_up: float = 60.0
     clock_jump: float = 60.0
+    upkeep: float = 60.0
 
     def scaled(self, factor: float) -> "Pace":
         """The same proportions, faster; for tests against the sandbox only."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, load_only
 
-from perch.accounts.models import XAccount, XApp
+from perch.accounts.models import MissedPolicy, XAccount, XApp
+from perch.jobs import Pace
 from perch.media.models import Asset
 from perch.posts.chain import Line
 from perch.posts.models import (
@@ -25,6 +26,7 @@ from perch.posts.models import (
 from perch.posts.standing import Standing, of
 
 OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
+_LATE, _MISSED = timedelta(seconds=Pace().late), timedelta(seconds=Pace().missed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,13 @@ class Card:
 
 def is_under_way() -> ColumnElement[bool]:
     """Whether a post has a card that is out, or an attempt that may be."""
-    busy = (*LIVE_ATTEMPTS, AttemptState.OK, AttemptState.FOUND)
+    return has_attempt((*LIVE_ATTEMPTS, AttemptState.OK, AttemptState.FOUND))
+
+
+def has_attempt(states: Sequence[AttemptState]) -> ColumnElement[bool]:
+    """Whether a post has an attempt in one of these states."""
     return exists().where(
-        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(busy)
+        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(states)
     )
 
 
@@ -67,6 +73,11 @@ def is_live() -> ColumnElement[bool]:
     )
 
 
+def is_open() -> ColumnElement[bool]:
+    """Whether a post is still to be sent. Written out, as partial indexes want it."""
+    return Post.state.in_(bindparam("open", OPEN_STATES, expanding=True, literal_execute=True, unique=True))
+
+
 def may_send(now: datetime) -> ColumnElement[bool]:
     """Whether neither a pause nor a rest holds up a post's account or its X app. A pause may let a probe."""
     return exists().where(
@@ -76,6 +87,29 @@ def may_send(now: datetime) -> ColumnElement[bool]:
         or_(XApp.paused_reason.is_(None), XApp.paused_until <= now),
         or_(XAccount.rests_until.is_(None), XAccount.rests_until <= now),
         or_(XApp.rests_until.is_(None), XApp.rests_until <= now),
+    )
+
+
+def is_paused() -> ColumnElement[bool]:
+    """Whether a cause that a person mends holds up a post's account or its X app."""
+    return exists().where(
+        XAccount.id == Post.account_id,
+        XApp.id == XAccount.app_id,
+        or_(XAccount.paused_reason.is_not(None), XApp.paused_reason.is_not(None)),
+    )
+
+
+def _is_timely(now: datetime) -> ColumnElement[bool]:
+    """Whether a post is not late, or it was decided that it goes out all the same; see ``missing``.
+
+    While a pause holds it up nothing is decided; a late post may still be the probe of that pause.
+    """
+    may_probe = exists().where(XAccount.id == Post.account_id, XAccount.missed_policy == MissedPolicy.SEND)
+    return or_(
+        Post.due_at > now - _LATE,
+        Post.try_at.is_not(None),
+        Post.state == PostState.PUBLISHING,
+        and_(Post.due_at > now - _MISSED, is_paused(), may_probe),
     )
 
 
@@ -93,33 +127,24 @@ def _waits_for_its_double() -> ColumnElement[bool]:
     )
 
 
-def _ready(now: datetime) -> Select[Post]:
+def ready(now: datetime) -> Select[Post]:
+    """Posts that may go out now."""
     live = exists().where(
         Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(LIVE_ATTEMPTS)
     )
     return select(Post).where(
-        Post.state.in_(OPEN_STATES),
+        is_open(),
         Post.due_at <= now,
         or_(Post.try_at.is_(None), Post.try_at <= now),
+        _is_timely(now),
         may_send(now),
         ~live,
         ~_waits_for_its_double(),
     )
 
 
-async def next_due(session: AsyncSession, account_id: int, now: datetime) -> Post | None:
-    """The post this account should send now: earliest due first, then earliest made."""
-    statement = _ready(now).where(Post.account_id == account_id).order_by(Post.due_at, Post.id).limit(1)
-    return await session.scalar(statement)
-
-
-async def is_look_due(session: AsyncSession, account_id: int, now: datetime) -> bool:
-    """Whether an attempt of this account without a verdict should be looked for on X now."""
-    due = _looks_due(now).where(Segment.account_id == account_id)
-    return bool(await session.scalar(select(due.exists())))
-
-
-def _looks_due(until: datetime) -> Select[int, datetime | None]:
+def looks_due(until: datetime) -> Select[int, datetime | None]:
+    """(account, instant) of what is to be looked for on X by then."""
     return (
         select(Segment.account_id, Attempt.look_at)
         .join(Attempt, Attempt.segment_id == Segment.id)
@@ -130,9 +155,9 @@ def _looks_due(until: datetime) -> Select[int, datetime | None]:
 async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
     """Accounts that have something to send and whose lane is free."""
     free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
-    ready, looks = _ready(now).subquery(), _looks_due(now).subquery()
+    posts, looks = ready(now).subquery(), looks_due(now).subquery()
     # A disconnected account's too: trying is what pauses its posts with a reason that people can read.
-    either = union(select(ready.c.account_id), select(looks.c.account_id))
+    either = union(select(posts.c.account_id), select(looks.c.account_id))
     statement = select(XAccount.id).where(free, XAccount.id.in_(either))
     return (await session.scalars(statement)).all()
 
@@ -140,11 +165,11 @@ async def due_accounts(session: AsyncSession, now: datetime) -> Sequence[int]:
 async def coming(session: AsyncSession, now: datetime, until: datetime) -> Sequence[tuple[int, datetime]]:
     """(account, instant) of posts that become ready soon, and of looks, for hints at the second."""
     statement = select(Post.account_id, Post.due_at, Post.try_at).where(
-        Post.state.in_(OPEN_STATES),
+        is_open(),
         Post.due_at <= until,
         or_(Post.due_at > now, and_(Post.try_at > now, Post.try_at <= until)),
     )
-    looks = _looks_due(until).where(Attempt.look_at > now)
+    looks = looks_due(until).where(Attempt.look_at > now)
     return [
         (account_id, max(due_at, try_at) if try_at else due_at)
         for account_id, due_at, try_at in await session.execute(statement)
@@ -152,10 +177,20 @@ async def coming(session: AsyncSession, now: datetime, until: datetime) -> Seque
     ] + [(account_id, look_at) for account_id, look_at in await session.execute(looks) if look_at]
 
 
+async def accounts_needed(session: AsyncSession, until: datetime) -> Sequence[int]:
+    """Accounts that have something to send by then, the earliest first."""
+    found = await session.scalars(
+        select(Post.account_id)
+        .where(is_open(), Post.due_at <= until)
+        .group_by(Post.account_id)
+        .order_by(func.min(Post.due_at))
+    )
+    return found.all()
+
+
 async def oldest_overdue(session: AsyncSession, now: datetime) -> datetime | None:
     """Since when the longest waiting ready post has been due."""
-    ready = _ready(now).subquery()
-    return await session.scalar(select(func.min(Post.due_at)).where(Post.id.in_(select(ready.c.id))))
+    return await session.scalar(ready(now).with_only_columns(func.min(Post.due_at)))
 
 
 async def due_instants(session: AsyncSession, account_id: int, now: datetime) -> set[datetime]:
@@ -302,8 +337,9 @@ async def lines_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, 
 async def posts_after(
     session: AsyncSession, after: int, limit: int, public_id: str | None = None
 ) -> Sequence[Post]:
-    """Posts of every workspace by their inner ids, or the one with this public id."""
-    statement = select(Post).where(Post.id > after).order_by(Post.id).limit(limit)
+    """The ends of story of posts of every workspace, by inner id, or of the one with this public id."""
+    ends = load_only(Post.public_id, Post.story_seq, Post.story_hash)
+    statement = select(Post).where(Post.id > after).options(ends).order_by(Post.id).limit(limit)
     if public_id is not None:
         statement = statement.where(Post.public_id == public_id)
     return (await session.scalars(statement)).all()
