@@ -49,7 +49,7 @@ async def test_a_post_of_a_program_goes_out_and_tells_its_story(working_site):
         {
             "position": 0, "text": "Hello from a script", "weight": 19, "media": [], "state": "published",
             "x_post_id": entry["id"],
-            "url": f"{working_site.house.x.url}/sandbox_ada/status/{entry['id']}",
+            "url": f"{working_site.house.x.url}/sandbox_ada/status/{entry['id']}", "deleted_at": None,
         }
     ]  # fmt: skip
 

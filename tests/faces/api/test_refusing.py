@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from perch.web.api.routes import MOST_A_MINUTE
+from perch.web.api.asking import MOST_A_MINUTE
 
 JSON = {"Content-Type": "application/json"}
 BAD_BODIES = {

@@ -102,10 +102,23 @@ async def test_the_same_text_after_ten_minutes_is_a_new_post(working_site):
     await refused(await key.post("/postTweet", json={"text": "Twice"}), 422, "refused")
 
 
+LOST = {"match": {"method": "POST", "path": "/2/tweets"}, "action": "commit_then_drop", "times": 1}
+
+
+async def test_a_lost_answer_that_is_found_in_time_is_a_success(working_site):
+    site = working_site
+    key = await site.with_token(await site.connect())
+    await site.house.fault(**LOST)
+    answer = await key.post("/postTweet", json={"text": "Lost and found"})
+    [entry] = await site.house.ledger()
+    assert (answer.status, answer.json["tweet_id"]) == (200, entry["id"])
+
+
 async def test_a_lost_answer_is_not_called_a_failure(working_site):
     site = working_site
     key = await site.with_token(await site.connect())
-    await site.house.fault(match={"method": "POST", "path": "/2/tweets"}, action="commit_then_drop", times=1)
+    await site.house.control("PUT", "/_sandbox/settings", {"timeline_lag_s": 3600})
+    await site.house.fault(**LOST)
     answer = await refused(await key.post("/postTweet", json={"text": "Lost?"}), 504, "unknown_outcome")
     assert answer.json["receipt_url"].startswith(f"{site.url}/posts/")
     again = await key.post("/postTweet", json={"text": "Lost?"})

@@ -35,7 +35,7 @@ class Media(BaseModel):
 
 
 class Segment(BaseModel):
-    """One post of a thread; url is where readers find it once it is out."""
+    """One post of a thread; url is where readers find it once it is out, until deleted_at."""
 
     position: int
     text: str
@@ -44,6 +44,7 @@ class Segment(BaseModel):
     x_post_id: str | None
     url: str | None
     state: str
+    deleted_at: datetime | None
 
 
 class CheckedSegment(BaseModel):
@@ -59,10 +60,14 @@ class Post(BaseModel):
     """A post. url is its receipt; hold says why it waits, was refused, or needs a person.
 
     local_time is what the wall clock in its zone shows when it is due; null where an instant was named.
+    checking: X did not answer, and Perch looks whether it is there. deleting: X is being asked to delete it.
+    paused and rests_until may be the post's own, its account's or the X app's.
     """
 
     id: str
     state: str
+    checking: bool
+    deleting: bool
     url: str
     account: AccountName
     segments: list[Segment]
@@ -74,6 +79,7 @@ class Post(BaseModel):
     jitter_seconds: int
     try_at: datetime | None
     paused: str | None
+    rests_until: datetime | None
     hold: Remark | None
     price_usd: float
     spent_usd: float
@@ -112,6 +118,8 @@ class ListedPost(BaseModel):
 
     id: str
     state: str
+    checking: bool
+    deleting: bool
     url: str
     account: AccountName
     text: str
@@ -151,10 +159,12 @@ class Accounts(BaseModel):
 
 def post(receipt: Receipt, origin: str) -> PostWithStory:
     """A post with its story."""
-    row = receipt.post
+    row, standing = receipt.post, receipt.standing
     return PostWithStory(
         id=row.public_id,
         state=row.state,
+        checking=standing.is_checking,
+        deleting=standing.is_deleting,
         url=receipt_url(origin, row.public_id),
         account=_name(receipt.account),
         segments=[_segment(receipt, card) for card in receipt.cards],
@@ -165,7 +175,8 @@ def post(receipt: Receipt, origin: str) -> PostWithStory:
         zone=row.zone,
         jitter_seconds=row.jitter_s,
         try_at=row.try_at,
-        paused=row.paused_reason,
+        paused=standing.paused_reason,
+        rests_until=standing.rests_until,
         hold=Remark(rule=row.rule, position=0, detail=row.why, fix=row.fix) if row.why else None,
         price_usd=_usd(row.price_micros),
         spent_usd=_usd(receipt.spent.micros),
@@ -245,6 +256,7 @@ def _segment(receipt: Receipt, card: Card) -> Segment:
         x_post_id=row.x_post_id,
         url=receipt.url(card),
         state=row.state,
+        deleted_at=row.deleted_at,
     )
 
 
@@ -277,17 +289,26 @@ def _listed(found: Listed, origin: str) -> ListedPost:
     return ListedPost(
         id=row.public_id,
         state=row.state,
+        checking=found.standing.is_checking,
+        deleting=found.standing.is_deleting,
         url=receipt_url(origin, row.public_id),
         account=_name(found.account),
         text=first.text,
         cards=found.cards,
         x_post_id=first.x_post_id,
-        x_url=permalink(found.app, found.account.username, first.x_post_id) if first.x_post_id else None,
+        x_url=_x_url(found),
         created_at=row.created_at,
         due_at=row.due_at,
-        paused=row.paused_reason,
+        paused=found.standing.paused_reason,
         price_usd=_usd(row.price_micros),
     )
+
+
+def _x_url(found: Listed) -> str | None:
+    first = found.first
+    if first.x_post_id is None or first.deleted_at:
+        return None
+    return permalink(found.app, found.account.username, first.x_post_id)
 
 
 def _usd(micros: int) -> float:

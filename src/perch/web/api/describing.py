@@ -9,11 +9,12 @@ from fastapi import Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from jinja2 import FileSystemLoader
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 from perch.web.api import answers
-from perch.web.api.orders import IDEMPOTENCY_KEY, NewPost
+from perch.web.api.orders import IDEMPOTENCY_KEY, FoundAt, NewPost
 from perch.web.api.problems import Problem
 from perch.web.errors import PROBLEM_JSON
 from perch.web.frame import Frame
@@ -32,7 +33,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         "content": {PROBLEM_JSON: {"schema": {"$ref": f"{_SCHEMAS}/{Problem.__name__}"}}},
     }
 }
-# The body is read by our own hands, with a cap and named faults, so FastAPI cannot see it.
+
+
+def with_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The body is read by our own hands, with a cap and named faults, so FastAPI cannot see it."""
+    content = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}/{model.__name__}"}}}
+    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+
+
 WITH_A_NEW_POST: dict[str, Any] = {
     "response_model": answers.Post,
     "responses": {
@@ -40,10 +48,7 @@ WITH_A_NEW_POST: dict[str, Any] = {
         201: {"description": "The post, new or remembered."},
     },
     "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMAS}/{NewPost.__name__}"}}},
-        },
+        **with_body(NewPost)["openapi_extra"],
         "parameters": [
             {
                 "name": IDEMPOTENCY_KEY,
@@ -55,6 +60,7 @@ WITH_A_NEW_POST: dict[str, Any] = {
         ],
     },
 }
+_BODIES = (NewPost, FoundAt)
 _environment = environment(Built()).overlay(loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]))
 
 
@@ -114,7 +120,8 @@ def describe(routes: Sequence[BaseRoute], origin: str) -> dict[str, Any]:
         title="Perch", version="1", description=_INTRODUCTION, routes=routes, servers=[{"url": origin}]
     )
     _, more = models_json_schema(
-        [(NewPost, "validation"), (Problem, "serialization")], ref_template=f"{_SCHEMAS}/{{model}}"
+        [*((body, "validation") for body in _BODIES), (Problem, "serialization")],
+        ref_template=f"{_SCHEMAS}/{{model}}",
     )
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).update(more["$defs"])

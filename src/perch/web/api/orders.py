@@ -57,6 +57,12 @@ class Card(JsonBody):
     poll: Poll | None = None
 
 
+class FoundAt(JsonBody):
+    """Where somebody saw a post."""
+
+    address: str = Field(description="The address of the post on X, or the number at its end.")
+
+
 class NewPost(JsonBody):
     """A post, or a thread of several. Give text or thread, not both."""
 

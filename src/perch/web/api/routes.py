@@ -3,48 +3,25 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts import queries as accounts
 from perch.people.tokens import Scope
-from perch.posts import changing, queries, receipts, repeats
-from perch.posts.errors import PostNotFound
-from perch.posts.models import Post, PostState
-from perch.posts.receipts import Receipt
+from perch.posts import queries, repeats
 from perch.web.accepting import accept, preview
-from perch.web.api import answers
-from perch.web.api.describing import PREFIX, REFUSALS, WITH_A_NEW_POST, describe, page
+from perch.web.api import answers, deciding
+from perch.web.api.asking import Heard, receipt_of, routes, told
+from perch.web.api.describing import PREFIX, WITH_A_NEW_POST, describe, page
 from perch.web.api.orders import NewPost, key_of
-from perch.web.api.problems import ProblemRoute
-from perch.web.callers import Asker, asker
+from perch.web.callers import Asker
 from perch.web.deps import Composition, Framed
 from perch.web.json_bodies import BodyRefused, Fault, read_json
-from perch.web.limiting import window
-from perch.wiring import Perch
 
 REMEMBERED = timedelta(days=7)
-MOST_A_MINUTE = 600
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
-
-
-router = APIRouter(
-    prefix=PREFIX, route_class=ProblemRoute, responses=REFUSALS, generate_unique_id_function=_operation_id
-)
-
-
-async def _heard(request: Request, found: Annotated[Asker, Depends(asker)]) -> Asker:
-    """Who asks, as long as they do not ask too often. Raises TooMany."""
-    window(request, "api", MOST_A_MINUTE).pass_through(found.owner)
-    return found
-
-
-Heard = Annotated[Asker, Depends(_heard)]
+router = routes(PREFIX)
+router.include_router(deciding.router)
 
 
 @router.post("/posts", status_code=201, summary="Make a post or a thread", **WITH_A_NEW_POST)
@@ -65,7 +42,7 @@ async def make_post(
     remembered = key and repeats.Key(f"api {asker.owner}", key, body.meaning(), REMEMBERED)
     made = await accept(perch, asker, order, remembered or None)
     response.headers["Location"] = f"{PREFIX}/posts/{made.public_id}"
-    return await _told(perch, asker, made)
+    return await told(perch, asker, made)
 
 
 @router.get("/posts", summary="The newest posts", response_description="One page.")
@@ -91,23 +68,7 @@ async def read_post(id: str, perch: Composition, asker: Heard) -> answers.PostWi
     """Everything that is known of one post."""
     asker.require(Scope.POSTS_READ)
     async with perch.db.read() as session:
-        return answers.post(await _receipt(session, asker, id), perch.settings.origin)
-
-
-@router.post(
-    "/posts/{id}/cancel",
-    summary="Stop a post that has not been sent",
-    response_description="The post, cancelled.",
-)
-async def cancel_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
-    """Refused with 409 once its bytes may be on their way to X."""
-    asker.require(Scope.DRAFTS_WRITE)
-    async with perch.db.write() as session:
-        post = (await _receipt(session, asker, id)).post
-        if post.state != PostState.DRAFT:
-            asker.require(Scope.PUBLISH_DIRECT)
-        await changing.cancel(session, perch.clock, post, asker.author.name)
-    return await _told(perch, asker, post)
+        return answers.post(await receipt_of(session, asker, id), perch.settings.origin)
 
 
 @router.get("/accounts", summary="The X accounts to post from", response_description="The accounts.")
@@ -130,19 +91,6 @@ async def openapi(perch: Composition) -> dict[str, Any]:
 async def docs(perch: Composition, frame: Framed) -> Response:
     """This face, described for people."""
     return page(frame, describe(router.routes, perch.settings.origin))
-
-
-async def _told(perch: Perch, asker: Asker, post: Post) -> answers.PostWithStory:
-    async with perch.db.read() as session:
-        receipt = await receipts.read(session, asker.workspace_id, post.public_id)
-    return answers.post(receipt, perch.settings.origin)
-
-
-async def _receipt(session: AsyncSession, asker: Asker, public_id: str) -> Receipt:
-    receipt = await receipts.read(session, asker.workspace_id, public_id)
-    if not asker.may_see(receipt.account.id):
-        raise PostNotFound("There is no such post here.", fix="This token sees one account only.")
-    return receipt
 
 
 async def _below(session: AsyncSession, asker: Asker, cursor: str | None) -> int | None:

@@ -4,8 +4,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.posts import receipts
 from perch.posts.models import Post, PostState
-from perch.posts.queries import OPEN_STATES, attempts, cards, post_by_public_id
+from perch.posts.queries import OPEN_STATES, attempts, cards
 from perch.posts.receipts import Receipt
+from perch.posts.standing import Standing
 from perch.web.gpt.errors import NotKnown, NotOut, NotUploaded, Paused, Refused, StillQueued, Stopped
 from perch.wiring import Perch
 
@@ -15,17 +16,19 @@ _LOOK_EVERY = 0.1
 async def published(perch: Perch, workspace_id: int, public_id: str, until: float) -> Receipt:
     """The receipt of a post once it is out. ``until`` is an instant of the clock's ``elapsed``.
 
-    Raises Refused, NotUploaded, Stopped, Paused, NotKnown, and StillQueued when ``until`` has passed.
+    Raises Refused, NotUploaded, Stopped, Paused, and when ``until`` has passed NotKnown or StillQueued.
     """
     while True:
         is_late = perch.clock.elapsed() >= until
         async with perch.db.read() as session:
-            post = await post_by_public_id(session, workspace_id, public_id)
-            if post is None or post.state == PostState.PUBLISHED:
-                return await receipts.read(session, workspace_id, public_id)
-            if is_late or post.paused_reason or post.state not in OPEN_STATES:
+            receipt = await receipts.read(session, workspace_id, public_id)
+            post, standing = receipt.post, receipt.standing
+            if post.state == PostState.PUBLISHED:
+                return receipt
+            if is_late or standing.paused_reason or post.state not in OPEN_STATES:
                 was_sent = await _was_sent(session, post)
-                raise _not_out(post, f"{perch.settings.origin}/posts/{public_id}", was_sent=was_sent)
+                address = f"{perch.settings.origin}/posts/{public_id}"
+                raise _not_out(post, standing, address, was_sent=was_sent)
         await perch.clock.sleep(_LOOK_EVERY)
 
 
@@ -35,9 +38,15 @@ async def _was_sent(session: AsyncSession, post: Post) -> bool:
     return bool(await attempts(session, card.segment.id))
 
 
-def _not_out(post: Post, receipt_url: str, *, was_sent: bool) -> NotOut:
+def _not_out(post: Post, standing: Standing, receipt_url: str, *, was_sent: bool) -> NotOut:
     why, fix = post.why or "", post.fix
-    if post.paused_reason:
+    if standing.is_checking:
+        return NotKnown(
+            receipt_url,
+            "X's answer got lost, so Perch looks on X whether the post is out. Do not send it again.",
+            "Look at the receipt in a few minutes.",
+        )
+    if standing.paused_reason:
         return Paused(receipt_url, f"{why} It goes out when that is mended.".strip(), fix)
     match PostState(post.state):
         case PostState.REFUSED if not was_sent:
