@@ -8,7 +8,6 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +17,7 @@ from perch.accounts.clients import XClients
 from perch.accounts.grants import seal_pair
 from perch.accounts.models import Grant, LoginAttempt, LoginFace, RefreshState, XAccount, XApp
 from perch.accounts.next_path import safe_next
-from perch.clock import Clock
+from perch.clock import Clock, UnknownZone, zone
 from perch.db import Transactions, new_public_id
 from perch.people import inviting
 from perch.people.joining import Admitted, Arrival, admit, recognise_first
@@ -321,7 +320,9 @@ async def _keep_grant(
     grant.scope = " ".join(scope)
     grant.generation += 1
     grant.refresh_state, grant.refresh_owner, grant.refresh_until = RefreshState.IDLE, None, None
+    grant.refused_since, grant.refused_at = None, None
     grant.granted_at = now
+    await queries.forget_revocations(session, account.public_id)
     await session.flush()
 
 
@@ -350,9 +351,8 @@ def _browser_token(present: str | None) -> str:
 def _zone(name: str | None) -> str:
     """A zone the browser named, if it is one."""
     try:
-        return ZoneInfo(name).key if name else "UTC"
-    # Unknown names are KeyErrors, malformed ones ValueErrors, and names of folders OSErrors.
-    except (KeyError, ValueError, OSError):
+        return zone(name or "UTC").key
+    except UnknownZone:
         return "UTC"
 
 
