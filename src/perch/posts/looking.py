@@ -9,18 +9,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 import regex
 
 from perch.jobs import Pace
-from perch.text import find_urls, normalised
+from perch.text import normalised
 from perch.x.posts import RecordedPost
 from perch.x.xpost import Link, XPost
 
-_TCO = regex.compile(r"https?://t\.co/\w++")
-_BLANK = regex.compile(r"\s++")
+_MAYBE_LINK = regex.compile(r"://|\w\.\w")
 _CUT: Final = "…"  # a long post that X told without its note ends so
 
 
@@ -114,7 +112,7 @@ def _resembles(sought: Sought, post: XPost, sources: Collection[str]) -> bool:
         return False
     if post.media_keys and not sought.media_ids:
         return False
-    wanted, there = _bones(sought.text), _bones_of(post)
+    wanted, there = _bones(sought.text), _bones(post.text)
     return wanted == there or (there.endswith(_CUT) and wanted.startswith(there.removesuffix(_CUT)))
 
 
@@ -167,22 +165,9 @@ def _pieces(post: XPost) -> Iterator[str | Link]:
 
 
 def _bones(text: str) -> str:
-    """What is left of a text without links, blanks and case."""
-    text = normalised(text)
-    spans = [(span.start, span.end) for span in find_urls(text)]
-    cuts = [(0, 0), *spans, (len(text), len(text))]
-    return _bare("".join(text[end:start] for (_, end), (start, _) in pairwise(cuts)))
-
-
-def _bones_of(post: XPost) -> str:
-    text = post.text
-    for link in post.links:
-        text = text.replace(link.url, "")
-    return _bare(html.unescape(_TCO.sub("", text)))
-
-
-def _bare(text: str) -> str:
-    return _BLANK.sub("", normalised(text)).casefold()
+    """What is left of a text without case, blanks and every word that might be a link."""
+    words = normalised(html.unescape(text)).casefold().split()
+    return "".join(word for word in words if not _MAYBE_LINK.search(word))
 
 
 @dataclass(frozen=True, slots=True)
