@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, load_only
 
@@ -23,6 +23,7 @@ from perch.posts.models import (
     SegmentMedia,
     SegmentState,
 )
+from perch.posts.retrying import PauseReason
 from perch.posts.standing import Standing, of
 
 OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
@@ -394,3 +395,31 @@ async def next_to_delete_of(session: AsyncSession, post_id: int) -> int | None:
     return await session.scalar(
         select(Segment.id).where(Segment.post_id == post_id, Segment.delete_at.is_not(None)).limit(1)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """How many posts a cause holds up; ``username`` where it is one account's."""
+
+    count: int
+    username: str | None = None
+
+
+async def held_up(session: AsyncSession, workspace_id: int) -> dict[str, HeldUp]:
+    """What waits for accounts, apps and the budget, under ``account:<id>``, ``app:<id>`` and ``budget``."""
+    found = await session.execute(
+        select(
+            XAccount.public_id, XAccount.username, XApp.public_id, func.count(Post.id),
+            func.count(case((Post.paused_reason == PauseReason.BUDGET, Post.id))),
+        )
+        .join(XAccount, XAccount.id == Post.account_id)
+        .join(XApp, XApp.id == XAccount.app_id)
+        .where(Post.workspace_id == workspace_id, Post.state.in_(OPEN_STATES))
+        .group_by(XAccount.public_id, XAccount.username, XApp.public_id)
+    )  # fmt: skip
+    held: dict[str, HeldUp] = {}
+    for account_id, username, app_id, count, unaffordable in found:
+        held[f"account:{account_id}"] = HeldUp(count, username)
+        for name, more in ((f"app:{app_id}", count), ("budget", unaffordable)):
+            held[name] = HeldUp(more + (held[name].count if name in held else 0))
+    return held

@@ -1,6 +1,7 @@
 """What routes ask for: the composition, who is behind the browser, the proof that our page sent a form."""
 
 import secrets
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
@@ -11,6 +12,7 @@ from perch.people import sessions
 from perch.people.errors import NotSignedIn
 from perch.people.sessions import Visitor
 from perch.web import forms
+from perch.web.banners import banners_of
 from perch.web.cookies import Jar, value_of
 from perch.web.crossing import SAFE_METHODS
 from perch.web.errors import Forged
@@ -44,10 +46,13 @@ async def visitor(found: Annotated[Visitor | None, Depends(visitor_or_none)]) ->
     return found
 
 
-async def framed(request: Request, _found: Annotated[Visitor | None, Depends(visitor_or_none)]) -> Frame:
-    """The frame of this page."""
+async def framed(request: Request, found: Annotated[Visitor | None, Depends(visitor_or_none)]) -> Frame:
+    """The frame of this page, with what people of this workspace should know."""
     frame: Frame = request.state.frame
-    return frame
+    if found is None:
+        return frame
+    async with composition(request).db.read() as session:
+        return replace(frame, banners=await banners_of(session, found))
 
 
 async def guarded(request: Request, found: Annotated[Visitor | None, Depends(visitor_or_none)]) -> None:

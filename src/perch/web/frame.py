@@ -39,6 +39,18 @@ class ThemeChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Banner:
+    """Something that needs somebody, until it is mended. ``resumes``: the reader may say that it is."""
+
+    id: str
+    sentence: str
+    fix: str
+    waiting: str
+    href: str
+    resumes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The frame of one page. ``person`` is empty for strangers, who see no rail."""
 
@@ -47,6 +59,7 @@ class Frame:
     csrf_token: str
     theme: str
     sandbox_in_use: bool
+    banners: tuple[Banner, ...] = ()
     connect_href: str = "/help#connect"
 
     @property

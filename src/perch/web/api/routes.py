@@ -11,7 +11,7 @@ from perch.accounts import queries as accounts
 from perch.people.tokens import Scope
 from perch.posts import queries, repeats
 from perch.web.accepting import accept, preview
-from perch.web.api import answers, deciding
+from perch.web.api import answers, deciding, noticing
 from perch.web.api.asking import Heard, receipt_of, routes, told
 from perch.web.api.describing import PREFIX, WITH_A_NEW_POST, describe, page
 from perch.web.api.orders import NewPost, key_of
@@ -22,6 +22,7 @@ from perch.web.json_bodies import BodyRefused, Fault, read_json
 REMEMBERED = timedelta(days=7)
 router = routes(PREFIX)
 router.include_router(deciding.router)
+router.include_router(noticing.router)
 
 
 @router.post("/posts", status_code=201, summary="Make a post or a thread", **WITH_A_NEW_POST)

@@ -11,6 +11,7 @@ from perch.web.pages import (
     deciding,
     helping,
     library,
+    noticing,
     queue,
     receipts,
     signing_in,
@@ -20,7 +21,7 @@ from perch.web.pages import (
 def router(settings: Settings) -> APIRouter:
     """Every page. Whatever is added here is guarded: unsafe methods need our own form's token."""
     made = APIRouter(dependencies=[Depends(guarded)], include_in_schema=False)
-    for part in (queue, composing, receipts, deciding, accounts, library, helping, appearance):
+    for part in (queue, composing, receipts, deciding, accounts, noticing, library, helping, appearance):
         made.include_router(part.router)
     made.include_router(signing_in.router(settings))
     return made
