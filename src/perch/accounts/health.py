@@ -30,7 +30,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """An account of a workspace, with everything about it that people may see."""
+    """An account of a workspace, with everything about it that people may see.
+
+    ``paused_reason`` and ``rests_until`` are its own or its X app's.
+    """
 
     id: int
     public_id: str
@@ -49,7 +52,7 @@ class AccountView:
     connected_at: datetime
     disconnected_at: datetime | None
     paused_reason: str | None
-    paused_until: datetime | None
+    rests_until: datetime | None
 
     @property
     def is_connected(self) -> bool:

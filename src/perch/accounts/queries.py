@@ -12,6 +12,7 @@ from perch.accounts.grants import Held
 from perch.accounts.health import AccountView, Health, Tokens, judge
 from perch.accounts.models import AppKind, Grant, LoginAttempt, RefreshState, Revocation, XAccount, XApp
 from perch.accounts.scopes import missing
+from perch.db import table_of
 from perch.people.errors import NotHere
 
 
@@ -244,7 +245,7 @@ async def drop_lanes(session: AsyncSession, lanes: Collection[tuple[int, int]]) 
     await (await session.connection()).execute(_DROP, rows)
 
 
-_LANES = XAccount.__table__
+_LANES = table_of(XAccount)
 _HELD = and_(_LANES.c.id == bindparam("_id"), _LANES.c.fence == bindparam("_fence"))
 _RENEW = update(_LANES).where(_HELD, _LANES.c.lane_until.is_not(None)).values(lane_until=bindparam("until"))
 _DROP = update(_LANES).where(_HELD).values(lane_owner=None, lane_until=None)
@@ -316,8 +317,8 @@ def _view(account: XAccount, app: XApp, grant: Grant | None, now: datetime) -> A
         expires_at=grant.expires_at if grant else None,
         connected_at=account.created_at,
         disconnected_at=account.disconnected_at,
-        paused_reason=account.paused_reason,
-        paused_until=account.paused_until,
+        paused_reason=account.paused_reason or app.paused_reason,
+        rests_until=max(filter(None, (account.rests_until, app.rests_until)), default=None),
     )
 
 

@@ -14,6 +14,7 @@ from perch.people.errors import NotHere
 from perch.people.roles import Action, may, require
 from perch.people.sessions import Visitor
 from perch.posts import queries as posts
+from perch.posts.retrying import PauseReason
 from perch.settings import Settings
 from perch.web.deps import Composition, Framed, Signed
 from perch.web.pages import faces, ways
@@ -21,7 +22,7 @@ from perch.web.pages.faces import Face
 from perch.web.pages.ways import Way
 from perch.web.rendering import page
 from perch.web.states import State
-from perch.web.times import in_words
+from perch.web.times import in_words, wall
 from perch.wiring import Perch
 
 router = APIRouter()
@@ -58,6 +59,7 @@ class Row:
     trouble: Trouble | None
     may: str
     missing: str
+    sending: str
     token: str
     zone: str
     reconnect_href: str
@@ -128,6 +130,24 @@ def _view(who: Visitor, held: Sequence[AccountView], settings: Settings, now: da
     )
 
 
+_STANDSTILL = {
+    PauseReason.CREDITS: "paused: the X app may not spend",
+    PauseReason.LOGIN: "paused: it has to sign in again",
+    PauseReason.APP: "paused: X refuses the X app",
+    PauseReason.ACCOUNT: "paused: X has locked or suspended it",
+}
+
+
+def _sending(account: AccountView, now: datetime) -> str:
+    """Why nothing goes out from it just now; empty while everything does."""
+    if account.paused_reason:
+        return _STANDSTILL.get(PauseReason(account.paused_reason), "paused")
+    if account.rests_until and account.rests_until > now:
+        clock = wall(account.zone, now)
+        return f"X’s rate limit: waits until {clock.moment(account.rests_until)}"
+    return ""
+
+
 def _row(account: AccountView, settings: Settings, now: datetime) -> Row:
     return Row(
         face=faces.of_view(account, settings),
@@ -136,6 +156,7 @@ def _row(account: AccountView, settings: Settings, now: datetime) -> Row:
         trouble=_trouble(account),
         may=_in_words(account.scope),
         missing=_in_words(account.missing_scopes),
+        sending=_sending(account, now),
         token=_token(account, now),
         zone=account.zone,
         reconnect_href=ways.to_reconnect(account.public_id, account.app_kind),

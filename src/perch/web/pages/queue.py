@@ -18,6 +18,7 @@ from perch.people.roles import Action, may
 from perch.people.sessions import Visitor
 from perch.posts import queries
 from perch.posts.queries import Listed
+from perch.posts.retrying import PauseReason
 from perch.web import states
 from perch.web.deps import Composition, Framed, Perhaps
 from perch.web.errors import NoSuchPage
@@ -36,7 +37,7 @@ _SHOWN_CHARACTERS = 280
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One post. ``aside`` says what the text alone does not: more cards, pictures."""
+    """One post. ``aside`` says what the text alone does not: more cards, what it waits for."""
 
     href: str
     at: str
@@ -168,10 +169,18 @@ def _row(listed: Listed, clock: Wall, now: datetime) -> Row:
         time=clock.minute(_when(listed)),
         state=states.of_post(listed.standing, now),
         text=text or "Without words",
-        aside=f"and {listed.cards - 1} more" if listed.cards > 1 else "",
+        aside=_aside(listed, clock, now),
         handle=listed.account.username,
         price=Price(post.price_micros).show(),
     )
+
+
+def _aside(listed: Listed, clock: Wall, now: datetime) -> str:
+    parts = [f"and {listed.cards - 1} more"] if listed.cards > 1 else []
+    until, due_at = listed.standing.rests_until, listed.post.due_at
+    if until and due_at and due_at <= now < until and not listed.standing.paused_reason:
+        parts.append(f"X’s rate limit: waits until {clock.minute(until)}")
+    return " · ".join(parts)
 
 
 def _when(listed: Listed) -> datetime:
@@ -185,7 +194,8 @@ def _notices(held: Sequence[AccountView], waiting: Mapping[int, int]) -> tuple[N
             "Open Accounts and sign in again; what waits goes out after that.",
         )
         for account in held
-        if account.health is Health.RECONNECT
+        # Once a post has met it, the notice above every page says so.
+        if account.health is Health.RECONNECT and account.paused_reason != PauseReason.LOGIN
     )
 
 
