@@ -33,6 +33,10 @@ class Wall:
         is_today = at.astimezone(self.zone).date() == self.today
         return self.second(at) if is_today else f"{self.second(at)} on {self.day(at)}"
 
+    def reading(self, at: datetime) -> str:
+        """For ``<input type=datetime-local>``."""
+        return f"{at.astimezone(self.zone):%Y-%m-%dT%H:%M}"
+
     @property
     def name(self) -> str:
         return self.zone.key

@@ -104,6 +104,16 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """The ways to another time; ``at`` and ``first`` are readings of the account's wall clock."""
+
+    is_missed: bool
+    at: str
+    first: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardView:
     """One card as readers see it."""
 
@@ -136,6 +146,7 @@ class ReceiptView:
     choices: Choices | None
     ways: Ways | None
     removal: Removal | None
+    timing: Timing | None
     account: Face
     cards: tuple[CardView, ...]
     events: tuple[EventView, ...]
@@ -185,6 +196,7 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         choices=_choices(receipt) if may_publish else None,
         ways=_ways(receipt) if may_publish else None,
         removal=_removal(receipt, settings, now) if may_publish else None,
+        timing=_timing(receipt, clock, now) if may_publish else None,
         account=faces.of_row(receipt.account, receipt.app, settings),
         cards=tuple(_card(receipt, card) for card in receipt.cards),
         events=tuple(_events(receipt.lines, clock)),
@@ -194,7 +206,7 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         zone=clock.name,
         price=_price(receipt),
         author=post.author_name,
-        can_cancel=may_publish and post.state == PostState.SCHEDULED,
+        can_cancel=may_publish and post.state in (PostState.SCHEDULED, PostState.MISSED),
         can_resume=may_publish and post.state in _OPEN and bool(standing.paused_reason or post.try_at),
         rewrite_href=f"/compose?again={post.public_id}"
         if may_publish and (post.state in _ENDED_UNSAID or standing.is_deleted)
@@ -277,6 +289,16 @@ def _removal(receipt: Receipt, settings: Settings, now: datetime) -> Removal | N
         return None
     price = price_of(Charge.INTERACTION_DELETE, at=now.date(), plan=settings.x_plan, times=standing.live)
     return Removal(standing.live, price.show())
+
+
+def _timing(receipt: Receipt, clock: Wall, now: datetime) -> Timing | None:
+    post = receipt.post
+    is_missed = post.state == PostState.MISSED
+    waits = post.state == PostState.SCHEDULED and post.due_at is not None and post.due_at > now
+    if not is_missed and not waits:
+        return None
+    at = "" if is_missed or post.due_at is None else clock.reading(post.due_at)
+    return Timing(is_missed=is_missed, at=at, first=clock.reading(now), zone=clock.name)
 
 
 def _card(receipt: Receipt, card: queries.Card) -> CardView:
