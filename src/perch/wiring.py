@@ -45,6 +45,7 @@ from perch.notices.clocks import ClockNews
 from perch.posts import handlers, queries, restoring, resuming, rezoning, steps
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
+from perch.posts.journal import Journal
 from perch.posts.missing import Missing
 from perch.posts.publishing import Line, Publisher
 from perch.posts.reconciling import Reconciler
@@ -134,6 +135,7 @@ class Perch:
     guard: ClockGuard
     heart: Heart
     probe: WriteProbe
+    journal: Journal
     keyring: Keyring
 
 
@@ -159,8 +161,9 @@ async def assemble(
         clock, pace.sweep, pace.hint_ahead, _hints(settings, db, dispatches=dispatches), guard.may_dispatch
     )
     heart = Heart(db, clock, settings.high_water, pace.beat)
-    keyring = Keyring(db, Refresher(clock, sealer, clients, committer))
+    keyring = Keyring(db, Refresher(clock, sealer, clients, committer, settings.x_revoke_before_refresh))
     lines = Lines(keyring)
+    journal = Journal(settings.data_dir, committer)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
         lines=lines, uploads=Uploads(db, clock, store),
@@ -168,6 +171,7 @@ async def assemble(
         terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros),
         is_stopping=lambda: engine.is_stopping,
         may_dispatch=guard.may_dispatch,
+        journal=journal,
         looker=Reconciler(db, clock, pace, committer, lines, may_look=settings.x_look),
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
@@ -176,16 +180,18 @@ async def assemble(
     sweep = handlers.Sweep(db, clock, engine, pace)
     handlers.register(engine, publisher, deleter, recovery, missing, sweep)
     engine.each_tick(ClockNews(db, clock, guard, socket.gethostname()).tick)
+    engine.each_tick(journal.sweep)
     engine.each_sweep(heart.sweep)
     upkeep = Upkeep(keyring, queries.accounts_needed, pace.upkeep, lambda: engine.is_stopping)
     engine.each_sweep(upkeep.sweep)
     try:
         yield Perch(
             settings, clock, pace, db, sealer, clients, store, committer, engine, publisher, guard, heart,
-            WriteProbe(db, clock), keyring,
+            WriteProbe(db, clock), journal, keyring,
         )  # fmt: skip
     finally:
         await committer.settle()
+        journal.close()
         await clients.close()
         await db.close()
 
@@ -278,6 +284,7 @@ async def take_over(perch: Perch) -> None:
             await lanes.void_lanes(session)
             await accounts.abandon_refreshes(session)
     await perch.heart.beat()
+    perch.journal.open()
 
 
 def sandbox_app(perch: Perch) -> SandboxApp | None:
