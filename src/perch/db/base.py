@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -43,6 +43,13 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}
+
+
+def table_of(entity: type[Base]) -> Table:
+    """The table behind an entity, for statements that run without the ORM."""
+    table = entity.__table__
+    assert isinstance(table, Table), "no entity here is a join"
+    return table
 
 
 def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perch.db import table_of
 from perch.posts.models import Post, PostEvent
 
 Detail = Mapping[str, str | int | None]
@@ -104,8 +105,8 @@ async def extend(session: AsyncSession, tails: Mapping[int, Tail], happenings: S
     )
 
 
-_POST = Post.__table__
-_INSERT = insert(PostEvent.__table__)
+_POST = table_of(Post)
+_INSERT = insert(table_of(PostEvent))
 _MOVE = (
     update(_POST)
     .where(_POST.c.id == bindparam("_id"))

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -137,6 +138,36 @@ class Segment(Base):
     published_at: Mapped[datetime | None]
     delete_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+
+
+class PostLike(Protocol):
+    """A row of ``post``, or what was read of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def public_id(self) -> str: ...
+    @property
+    def workspace_id(self) -> int: ...
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def tries(self) -> int: ...
+
+
+class CardLike(Protocol):
+    """A row of ``segment``, or what was read of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def post_id(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def price_micros(self) -> int: ...
 
 
 class SegmentMedia(Base):

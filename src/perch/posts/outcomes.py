@@ -8,7 +8,7 @@ from typing import assert_never
 from perch.errors import PerchError
 from perch.jobs import Pace
 from perch.posts.chain import Detail
-from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
+from perch.posts.models import Attempt, AttemptState, CardLike, PostLike, PostState, SegmentState
 from perch.posts.retrying import (
     AskPerson,
     Decision,
@@ -33,7 +33,7 @@ _LOOK_YOURSELF = "Look at the account on X, then say on the receipt whether the 
 
 
 def published(
-    post: Post, segment: Segment, attempt_id: int, now: datetime, reply: Reply[XPost], *, is_last: bool
+    post: PostLike, segment: CardLike, attempt_id: int, now: datetime, reply: Reply[XPost], *, is_last: bool
 ) -> Recording:
     """X answered with an id."""
     x_post_id = reply.result.id
@@ -59,7 +59,12 @@ def published(
 
 
 def failed(
-    post: Post, segment: Segment, attempt_id: int | None, now: datetime, error: PerchError, decision: Decision
+    post: PostLike,
+    segment: CardLike,
+    attempt_id: int | None,
+    now: datetime,
+    error: PerchError,
+    decision: Decision,
 ) -> Recording:
     """Anything but success; ``attempt_id`` is None when it failed before anything was armed."""
     told: Detail = {"code": error.code, "sentence": error.sentence, "fix": error.fix, **_head(error)}
@@ -77,7 +82,7 @@ def failed(
     )
 
 
-def not_sent(post: Post, segment: Segment, attempt_id: int | None, now: datetime) -> Recording:
+def not_sent(post: PostLike, segment: CardLike, attempt_id: int | None, now: datetime) -> Recording:
     """Nothing was written to the socket: the post goes back to where it was, at once."""
     detail: Detail = {"sentence": "Perch was held up before sending, so nothing was sent. It tries again."}
     return Recording(
@@ -90,19 +95,19 @@ def not_sent(post: Post, segment: Segment, attempt_id: int | None, now: datetime
     )
 
 
-def never_begun(post: Post, segment: Segment, attempt: Attempt, now: datetime) -> Recording:
+def never_begun(post: PostLike, segment: CardLike, attempt: Attempt, now: datetime) -> Recording:
     """Found armed in a lane that nobody held. It may have begun since, and then this is not kept."""
     return replace(not_sent(post, segment, attempt.id, now), attempt_was=AttemptState.ARMED)
 
 
-def stumbled(post: Post, now: datetime, pace: Pace) -> Recording:
+def stumbled(post: PostLike, now: datetime, pace: Pace) -> Recording:
     """Perch itself failed at this post: it stays queued, and is tried less and less often."""
     told: Detail = {"sentence": "Perch stumbled over this post and tries again. Its log says why."}
     changes = {"why": told["sentence"], "try_at": now + backoff(post.tries, pace), "tries": post.tries + 1}
     return Recording(post_id=post.id, at=now, post=changes, happenings=(("waiting", told),))
 
 
-def lost_answer(post: Post, segment: Segment, attempt: Attempt, now: datetime, pace: Pace) -> Recording:
+def lost_answer(post: PostLike, segment: CardLike, attempt: Attempt, now: datetime, pace: Pace) -> Recording:
     """Found sending in a lane that nobody held: only a look at X can tell. A late answer still counts."""
     sentence = "Perch stopped while X was answering, so it is not known whether the post is on X."
     looking = LookFirst(first_look(attempt.sent_at or now, now, pace))
@@ -116,7 +121,7 @@ def live(x_post_id: str, now: datetime) -> dict[str, object]:
 
 
 def _consequence(
-    post: Post, segment: Segment, now: datetime, error: PerchError, decision: Decision
+    post: PostLike, segment: CardLike, now: datetime, error: PerchError, decision: Decision
 ) -> tuple[dict[str, object], dict[str, object], tuple[str, Detail]]:
     why: dict[str, object] = {"why": error.sentence, "fix": error.fix, "rule": error.rule}
     match decision:
@@ -154,7 +159,7 @@ def needs_you(sentence: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _back_in_line(segment: Segment, now: datetime, try_at: datetime | None, tries: int) -> dict[str, object]:
+def _back_in_line(segment: CardLike, now: datetime, try_at: datetime | None, tries: int) -> dict[str, object]:
     # A thread whose first card is out stays in publishing: it can no longer be edited as a whole.
     state = PostState.PUBLISHING if segment.position else PostState.SCHEDULED
     return {"state": state, "try_at": try_at and max(try_at, now + timedelta(milliseconds=1)), "tries": tries}
@@ -166,7 +171,7 @@ def progress(now: datetime, *, is_last: bool) -> dict[str, object]:
     return {**calm, "state": PostState.PUBLISHED, "finished_at": now} if is_last else calm
 
 
-def charge(post: Post, segment: Segment, now: datetime) -> dict[str, object]:
+def charge(post: PostLike, segment: CardLike, now: datetime) -> dict[str, object]:
     """The row of ``spend`` for a card that X has made."""
     return {
         "workspace_id": post.workspace_id, "account_id": post.account_id, "post_id": post.id,

@@ -6,14 +6,12 @@ may be open at a time, and an attempt without a verdict stops everything until s
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from perch.accounts import lanes
 from perch.clock import Clock
@@ -22,8 +20,8 @@ from perch.errors import PerchError
 from perch.jobs import Committer, Pace
 from perch.posts import braking, outcomes, pausing, queries, steps, unsettled
 from perch.posts.admitting import NO_TERMS, Terms
-from perch.posts.models import Post, Segment
-from perch.posts.retrying import Past, RefreshFirst, decide, is_about_media
+from perch.posts.lineup import DueCard, DuePost
+from perch.posts.retrying import RefreshFirst, decide, is_about_media
 from perch.posts.unsettled import media_ids_of
 from perch.text import find_urls
 from perch.x import posts as x_posts
@@ -32,6 +30,7 @@ from perch.x.wire import Bearer, Reply
 from perch.x.xpost import XPost, snowflake_at
 
 log = structlog.get_logger(__name__)
+_KEPT_OPEN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,16 @@ class Journal(Protocol):
     def keep(self, recording: steps.Recording) -> None: ...
 
 
+@dataclass(slots=True)
+class _Lane:
+    """A lane in our hand, and the way to X while it is fresh."""
+
+    hold: lanes.Hold
+    line: Line | None = None
+    opened_at: datetime | None = None
+    has_looked: bool = False
+
+
 class _TooOld(Exception):
     """The process was stopped between its last durable word and the socket; nothing was written."""
 
@@ -94,24 +103,30 @@ class _Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """A segment with everything that the audience cannot see done."""
-
-    held: steps.Held
-    post: Post
-    segment: Segment
-    line: Line
-    content: _Content
-    is_last: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Armed:
     """Bytes that are durable, and until when by the elapsed clock they may be written to the socket."""
 
     attempt_id: int
     payload: bytes
     sent_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What came of a card, to be recorded; with what it means for account and app."""
+
+    recording: steps.Recording
+    brakes: tuple[pausing.Brake, ...] = ()
+    x_post_id: str | None = None
+    forgets_media: DueCard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _HandedIn:
+    """A recording on its way into the database, with the brakes beside it."""
+
+    recorded: asyncio.Future[bool]
+    braked: asyncio.Future[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,177 +146,159 @@ class Publisher:
     looker: Looker | None = None
     journal: Journal | None = None
     _draining: set[int] = field(default_factory=set)
+    _called: set[int] = field(default_factory=set)
+    _keeper: lanes.Keeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keeper", lanes.Keeper(self.committer, self.clock, self.pace.lease))
 
     async def drain(self, key: str) -> None:
         """Send everything that is due in one account's lane; ``key`` is the account's inner id."""
         account_id = int(key)
-        while account_id not in self._draining:
-            self._draining.add(account_id)
-            try:
-                if not await self._drain_lane(account_id):
-                    return
-            finally:
-                self._draining.discard(account_id)
-            # A hint that came while the lane was ours was turned away: look once more after the release.
-            if not self._goes_on or await self._next_due(account_id) is None:
-                return
+        self._called.add(account_id)
+        if account_id in self._draining:
+            return  # the lane is ours: whoever works in it looks once more after its release
+        self._draining.add(account_id)
+        try:
+            while account_id in self._called and not self.is_stopping():
+                self._called.discard(account_id)
+                if await self._work_in_lane(account_id):
+                    self._called.add(account_id)
+        finally:
+            self._draining.discard(account_id)
+            self._called.discard(account_id)
 
     def is_draining(self, account_id: int) -> bool:
         """Whether this process is at work in the account's lane."""
         return account_id in self._draining
 
-    async def _drain_lane(self, account_id: int) -> bool:
-        """False when another process holds the lane."""
-        async with self.db.write() as session:
-            fence = await lanes.take_lane(session, self.clock, account_id, self.worker, self._lease)
-        if fence is None:
+    async def _work_in_lane(self, account_id: int) -> bool:
+        """Whether anything was done: not where nothing is due, or another one holds the lane."""
+        now = self.clock.now()
+        until = now + timedelta(seconds=self.pace.lease)
+        hold = await self.committer.commit(steps.take, lanes.Taking(account_id, self.worker, now, until))
+        if hold is None:
             return False
         try:
-            async with self._kept(account_id, fence):
-                await self._send_due(account_id, fence)
+            with self._keeper.keeping(hold):
+                return await self._work(_Lane(hold))
         finally:
-            async with self.db.write() as session:
-                await lanes.drop_lane(session, account_id, fence)
-        return True
+            await self.committer.commit(lanes.drop, hold)
 
-    @property
-    def _lease(self) -> timedelta:
-        return timedelta(seconds=self.pace.lease)
+    async def _work(self, lane: _Lane) -> bool:
+        turn = await self.committer.commit(steps.seek, self._seek(lane))
+        has_claimed = turn.post is not None
+        while True:
+            if turn.look_is_due:
+                await self._look(lane)
+            if turn.post is None or turn.held is None:
+                return has_claimed or lane.has_looked
+            turn = await self._go_on(lane, turn.post, await self._publish(lane, turn.post, turn.held))
 
-    async def _next_due(self, account_id: int) -> Post | None:
-        async with self.db.read() as session:
-            return await queries.next_due(session, account_id, self.clock.now())
+    def _seek(self, lane: _Lane) -> steps.Seek:
+        return steps.Seek(lane.hold, self.clock.now(), self.terms, self.may_dispatch())
 
-    @property
-    def _goes_on(self) -> bool:
-        """Whether another post may be begun."""
-        return self.may_dispatch() and not self.is_stopping()
+    async def _look(self, lane: _Lane) -> None:
+        if self.looker is not None and not lane.has_looked:
+            lane.has_looked = True
+            await self.looker.look(lane.hold.account_id, lane.hold.fence)
 
-    async def _send_due(self, account_id: int, fence: int) -> None:
-        await self._look(account_id, fence)
-        while self._goes_on and (post := await self._next_due(account_id)) is not None:
-            held = steps.Held(post.id, account_id, post.version, fence)
-            if not await self.committer.commit(steps.claim, steps.Claim(held, self.clock.now(), self.terms)):
-                return
-            await self._publish_or_step_aside(held, post)
-            await self._look(account_id, fence)
-
-    async def _look(self, account_id: int, fence: int) -> None:
-        if self.looker is None or self.is_stopping() or not await self._is_look_due(account_id):
-            return
-        await self.looker.look(account_id, fence)
-
-    async def _is_look_due(self, account_id: int) -> bool:
-        async with self.db.read() as session:
-            return await queries.is_look_due(session, account_id, self.clock.now())
-
-    async def _publish_or_step_aside(self, held: steps.Held, post: Post) -> None:
+    async def _publish(self, lane: _Lane, post: DuePost, held: steps.Held) -> _Said | None:
+        """What came of the post, which is still to be recorded; None when it is not ours any more."""
         try:
-            await self._publish(held, post)
+            return await self._publish_cards(lane, post, held)
         except _LostRace:
-            pass  # who cancels or edits between claim and arm wins; the post is as they want it
+            return None  # who cancels or edits between claim and arm wins; the post is as they want it
         except Exception:
             # A post that we stumble over must not hold up those behind it; what was sent is recovered.
             log.exception("publishing_stumbled", post=post.public_id)
-            await self._record(held, outcomes.stumbled(post, self.clock.now(), self.pace))
+            return _Said(outcomes.stumbled(post, self.clock.now(), self.pace))
 
-    async def _publish(self, held: steps.Held, post: Post) -> None:
-        """Every segment that is not out yet, each one a reply to the one before."""
-        while True:
-            async with self.db.read() as session:
-                coming = await queries.first_waiting(session, post.id)
-            if coming is None or not await self._publish_segment(held, post, *coming):
-                return
-            if self.is_stopping():
-                return  # the cards that are left go out after the next start
+    async def _publish_cards(self, lane: _Lane, post: DuePost, held: steps.Held) -> _Said | None:
+        """Every card that is not out yet, each one a reply to the one before."""
+        said: _Said | None = None
+        for card, parent in post.waiting():
+            if said is not None and not await self._record(lane, post, said):
+                return None
+            said = await self._publish_card(lane, post, card, said.x_post_id if said else parent, held)
+            if said.x_post_id is None or said.brakes or self.is_stopping():
+                break  # the cards that are left go out another time
+        return said
 
-    async def _publish_segment(
-        self, held: steps.Held, post: Post, segment: Segment, parent: str | None
-    ) -> bool:
-        """Whether the next segment may follow."""
-        if segment.position > 0 and parent is None:
+    async def _publish_card(
+        self, lane: _Lane, post: DuePost, card: DueCard, parent: str | None, held: steps.Held
+    ) -> _Said:
+        if card.position > 0 and parent is None:
             raise _NoParent
-        line: Line | None = None
         refused: Bearer | None = None
         while True:
             armed: _Armed | None = None
             try:
-                line = await self._line(held.account_id, refused)
-                ready = await self._prepare(held, post, segment, parent, line)
-                armed = await self._arm(ready)
-                reply = await self._send(ready, armed)
+                line = await self._line(lane, refused)
+                content = await self._prepare(line, post, card, parent)
+                armed = await self._arm(held, card, content)
+                reply = await self._send(held, armed, line)
             except _TooOld:
-                await self._record(held, outcomes.not_sent(post, segment, _id(armed), self.clock.now()))
-                return False
+                return _Said(outcomes.not_sent(post, card, _id(armed), self.clock.now()))
             except PerchError as error:
-                now = self.clock.now()
-                is_renewed = refused is not None
-                past = await self._past(segment)
-                decision = decide(
-                    error, past, now=now, tries=post.tries, refreshed=is_renewed, pace=self.pace
-                )
-                await self._record(held, outcomes.failed(post, segment, _id(armed), now, error, decision))
-                if is_about_media(error):
-                    await self._forget_media(held, segment)
-                brakes = pausing.after_refusal(error, decision, held.account_id, now, self.pace)
-                await self._brake(held, now, brakes)
-                if not isinstance(decision, RefreshFirst) or line is None:
-                    return False
-                refused = line.auth
+                said, is_to_renew = await self._failed(post, card, armed, error, was_renewed=bool(refused))
+                if not is_to_renew or lane.line is None:
+                    return said
+                refused = lane.line.auth
+                await self._record(lane, post, said)
             else:
-                return await self._published(ready, armed, reply)
+                return self._published(post, card, armed, reply)
 
-    async def _line(self, account_id: int, refused: Bearer | None) -> Line:
-        if refused is None:
-            return await self.lines.open(account_id)
-        return await self.lines.renew(account_id, refused)
-
-    async def _prepare(
-        self, held: steps.Held, post: Post, segment: Segment, parent: str | None, line: Line
-    ) -> _Ready:
-        """Media that X holds: nothing the audience could see."""
-        async with self.db.read() as session:
-            cards = await queries.cards(session, post.id)
-            repeated = await unsettled.to_repeat(session, segment)
-        if repeated is not None:
-            content = _Content(repeated.payload, media_ids_of(repeated), repeated.since_id)
+    async def _line(self, lane: _Lane, refused: Bearer | None) -> Line:
+        """The way to X, opened anew now and then: somebody may have disconnected the account."""
+        now = self.clock.now()
+        if refused is not None:
+            lane.line = await self.lines.renew(lane.hold.account_id, refused)
+        elif lane.line is None or lane.opened_at is None or now - lane.opened_at > _KEPT_OPEN:
+            lane.line = await self.lines.open(lane.hold.account_id)
         else:
-            content = await self._content(held.account_id, cards[segment.position], parent, line)
-        return _Ready(held, post, segment, line, content, is_last=segment.position == len(cards) - 1)
+            return lane.line
+        lane.opened_at = now
+        return lane.line
 
-    async def _content(self, account_id: int, card: queries.Card, parent: str | None, line: Line) -> _Content:
-        media_ids = await self.uploads.ensure(line, account_id, card) if card.media else ()
-        post = x_posts.CreatePost(text=card.segment.text, media_ids=media_ids, reply_to=parent)
-        return _Content(post.body(), media_ids)
+    async def _prepare(self, line: Line, post: DuePost, card: DueCard, parent: str | None) -> _Content:
+        """The bytes, and media that X holds: nothing the audience could see."""
+        if card.attempts and (repeated := await self._repeated(card)) is not None:
+            return repeated
+        media_ids: tuple[str, ...] = ()
+        if card.has_media:
+            media_ids = await self.uploads.ensure(line, post.account_id, await self._with_media(card))
+        operation = x_posts.CreatePost(text=card.text, media_ids=media_ids, reply_to=parent)
+        return _Content(operation.body(), media_ids)
 
-    async def _past(self, segment: Segment) -> Past:
+    async def _repeated(self, card: DueCard) -> _Content | None:
         async with self.db.read() as session:
-            return await unsettled.past(session, segment)
+            absent = await unsettled.to_repeat(session, card)
+        return None if absent is None else _Content(absent.payload, media_ids_of(absent), absent.since_id)
 
-    async def _forget_media(self, held: steps.Held, segment: Segment) -> None:
+    async def _with_media(self, card: DueCard) -> queries.Card:
         async with self.db.read() as session:
-            cards = await queries.cards(session, segment.post_id)
-        await self.uploads.forget(held.account_id, cards[segment.position])
+            cards = await queries.cards(session, card.post_id)
+        return cards[card.position]
 
-    async def _arm(self, ready: _Ready) -> _Armed:
-        payload = ready.content.payload
+    async def _arm(self, held: steps.Held, card: DueCard, content: _Content) -> _Armed:
         now = self.clock.now()
         patience = self.pace.lease - self.pace.http
         arming = steps.Arming(
-            held=ready.held, segment_id=ready.segment.id, worker=self.worker,
-            payload=payload, payload_sha256=hashlib.sha256(payload).hexdigest(),
-            media_ids=ready.content.media_ids,
-            since_id=ready.content.since_id or snowflake_at(now - timedelta(seconds=5)),
-            at=now, deadline_at=now + timedelta(seconds=patience), detail=_armed(ready),
+            held=held, segment_id=card.id, worker=self.worker,
+            payload=content.payload, payload_sha256=hashlib.sha256(content.payload).hexdigest(),
+            media_ids=content.media_ids,
+            since_id=content.since_id or snowflake_at(now - timedelta(seconds=5)),
+            at=now, deadline_at=now + timedelta(seconds=patience), detail=_armed(card, content),
         )  # fmt: skip
         sent_by = self.clock.elapsed() + patience
         attempt_id = await self.committer.commit(steps.arm, arming)
         if attempt_id is None:
             raise _LostRace
-        return _Armed(attempt_id, payload, sent_by)
+        return _Armed(attempt_id, content.payload, sent_by)
 
-    async def _send(self, ready: _Ready, armed: _Armed) -> Reply[XPost]:
-        beginning = steps.Beginning(ready.held, armed.attempt_id, self.clock.now())
+    async def _send(self, held: steps.Held, armed: _Armed, line: Line) -> Reply[XPost]:
+        beginning = steps.Beginning(held, armed.attempt_id, self.clock.now())
         if not await self.committer.commit(steps.begin, beginning):
             raise _LostRace
 
@@ -310,80 +307,92 @@ class Publisher:
                 raise _TooOld
 
         recorded = x_posts.CreatePost.from_body(armed.payload)
-        return await ready.line.client.send(
-            recorded, ready.line.auth, deadline=self.pace.http, before_write=in_time
+        return await line.client.send(recorded, line.auth, deadline=self.pace.http, before_write=in_time)
+
+    def _published(self, post: DuePost, card: DueCard, armed: _Armed, reply: Reply[XPost]) -> _Said:
+        now, is_last = self.clock.now(), post.is_last(card)
+        recording = outcomes.published(post, card, armed.attempt_id, now, reply, is_last=is_last)
+        brakes = pausing.after_success(reply.head.limits, post.account_id, now, self.pace)
+        return _Said(recording, brakes, reply.result.id)
+
+    async def _failed(
+        self, post: DuePost, card: DueCard, armed: _Armed | None, error: PerchError, *, was_renewed: bool
+    ) -> tuple[_Said, bool]:
+        """What the error means, and whether the card is tried again at once with another token."""
+        async with self.db.read() as session:
+            past = await unsettled.past(session, card)
+        now = self.clock.now()
+        decision = decide(error, past, now=now, tries=post.tries, refreshed=was_renewed, pace=self.pace)
+        said = _Said(
+            outcomes.failed(post, card, _id(armed), now, error, decision),
+            pausing.after_refusal(error, decision, post.account_id, now, self.pace),
+            forgets_media=card if is_about_media(error) else None,
         )
+        return said, isinstance(decision, RefreshFirst)
 
-    async def _published(self, ready: _Ready, armed: _Armed, reply: Reply[XPost]) -> bool:
-        """Whether another card follows."""
-        recording = outcomes.published(
-            ready.post, ready.segment, armed.attempt_id, self.clock.now(), reply, is_last=ready.is_last
-        )
-        facts = {"post": ready.post.public_id, "x_post_id": reply.result.id}
-        if not await self._record(ready.held, recording):
-            # Somebody settled this card while X was answering: what they said stands, and nothing follows it.
-            log.error("published_after_it_was_settled", **facts)
-            return False
-        log.info("segment_published", **facts)
-        held, now = ready.held, recording.at
-        brakes = pausing.after_success(reply.head.limits, held.account_id, now, self.pace)
-        await self._brake(held, now, brakes)
-        return not ready.is_last and not brakes
+    async def _go_on(self, lane: _Lane, post: DuePost, said: _Said | None) -> steps.Turn:
+        """Record, and ask in the same transaction for what is next."""
+        handed_in = self._hand_in(lane, said) if said else None
+        seeking = None if self.is_stopping() else self.committer.hand_in(steps.seek, self._seek(lane))
+        if said is not None and handed_in is not None:
+            await self._see_recorded(lane, post, said, handed_in)
+        return steps.Turn() if seeking is None else await seeking
 
-    async def _brake(self, held: steps.Held, now: datetime, brakes: tuple[pausing.Brake, ...]) -> None:
-        if brakes:
-            await self.committer.commit(braking.put_on, braking.Braking(held.account_id, now, brakes))
+    async def _record(self, lane: _Lane, post: DuePost, said: _Said) -> bool:
+        return await self._see_recorded(lane, post, said, self._hand_in(lane, said))
 
-    async def _record(self, held: steps.Held, recording: steps.Recording) -> bool:
+    def _hand_in(self, lane: _Lane, said: _Said) -> _HandedIn:
+        recorded = self.committer.hand_in(steps.record, replace(said.recording, fence=lane.hold.fence))
+        if not said.brakes:
+            return _HandedIn(recorded)
+        brakes = braking.Braking(lane.hold.account_id, said.recording.at, said.brakes)
+        return _HandedIn(recorded, self.committer.hand_in(braking.put_on, brakes))
+
+    async def _see_recorded(self, lane: _Lane, post: DuePost, said: _Said, handed_in: _HandedIn) -> bool:
         """One durable commit of what happened; repeated while the lease lasts, since only we know it."""
-        recording = replace(recording, fence=held.fence)
-        for wait in (0.05, 0.2, 1.0, 3.0):
-            try:
-                return await self.committer.commit(steps.record, recording)
-            except Exception:
-                log.exception("record_failed", post_id=recording.post_id)
-                await self.clock.sleep(wait)
-        return await self._record_or_keep(recording)
-
-    async def _record_or_keep(self, recording: steps.Recording) -> bool:
-        try:
-            return await self.committer.commit(steps.record, recording)
-        except Exception:
-            if self.journal is None:
-                raise
-            log.exception("record_kept_in_journal", post_id=recording.post_id)
-            self.journal.keep(recording)
-            return False
-
-    @asynccontextmanager
-    async def _kept(self, account_id: int, fence: int) -> AsyncIterator[None]:
-        """Renew the lane while work runs in it; an upload may take longer than a lease."""
-        renewing = asyncio.create_task(self._renew(account_id, fence))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-
-    async def _renew(self, account_id: int, fence: int) -> None:
+        waits = iter((0.05, 0.2, 1.0, 3.0))
         while True:
-            await self.clock.sleep(self.pace.lease / 3)
             try:
-                async with self.db.write() as session:
-                    if not await lanes.renew_lane(session, self.clock, account_id, fence, self._lease):
-                        return
-            except SQLAlchemyError:
-                # A database that is away for a moment must not cost the lane: the next turn comes in time.
-                log.exception("lane_not_renewed", account_id=account_id)
+                is_kept = await handed_in.recorded
+                break
+            except Exception:
+                log.exception("record_failed", post=post.public_id)
+                if (wait := next(waits, None)) is None:
+                    return self._keep(lane, said)
+                await self.clock.sleep(wait)
+                handed_in = self._hand_in(lane, said)
+        _tell(post, said, is_kept=is_kept)
+        if handed_in.braked is not None:
+            await handed_in.braked
+        if said.forgets_media is not None:
+            await self.uploads.forget(post.account_id, await self._with_media(said.forgets_media))
+        return is_kept
+
+    def _keep(self, lane: _Lane, said: _Said) -> bool:
+        """Where no database takes it, a journal does; without one nobody but recovery can settle it."""
+        if self.journal is None:
+            return False
+        self.journal.keep(replace(said.recording, fence=lane.hold.fence))
+        log.error("record_kept_in_journal", post_id=said.recording.post_id)
+        return False
 
 
-def _armed(ready: _Ready) -> dict[str, str | int | None]:
+def _tell(post: DuePost, said: _Said, *, is_kept: bool) -> None:
+    facts = {"post": post.public_id, "x_post_id": said.x_post_id}
+    if said.x_post_id is not None and is_kept:
+        log.info("segment_published", **facts)
+    elif said.x_post_id is not None:
+        # Somebody settled this card while X was answering: what they said stands, and nothing follows it.
+        log.error("published_after_it_was_settled", **facts)
+
+
+def _armed(card: DueCard, content: _Content) -> dict[str, str | int | None]:
     return {
-        "characters": ready.segment.weight,
-        "links": len(find_urls(ready.segment.text)),
-        "media": len(ready.content.media_ids),
-        "price_micros": ready.segment.price_micros,
-        "card": ready.segment.position + 1,
+        "characters": card.weight,
+        "links": len(find_urls(card.text)),
+        "media": len(content.media_ids),
+        "price_micros": card.price_micros,
+        "card": card.position + 1,
     }
 
 

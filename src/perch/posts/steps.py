@@ -11,12 +11,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perch.accounts import lanes
 from perch.accounts.models import XAccount, XApp
 from perch.budget import reserving
 from perch.budget.models import Spend
-from perch.posts import affording, braking, chain, queries
+from perch.posts import affording, braking, chain, lineup, queries
 from perch.posts.admitting import NO_TERMS, Terms, admit
 from perch.posts.braking import Braking
+from perch.posts.lineup import DuePost
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.pausing import Mended
 
@@ -42,6 +44,25 @@ class Claim:
     held: Held
     at: datetime
     terms: Terms = NO_TERMS
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Ask for what a lane is to do next. ``may_send``: whether that may be a post."""
+
+    hold: lanes.Hold
+    at: datetime
+    terms: Terms = NO_TERMS
+    may_send: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a lane is to do: send a post that was claimed for it, look on X, both, or nothing."""
+
+    post: DuePost | None = None
+    held: Held | None = None
+    look_is_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +122,28 @@ class Recording:
     def spent(self) -> int:
         """What X charged, in millionths of a dollar."""
         return int(str(self.spend["micros"])) if self.spend else 0
+
+
+async def take(session: AsyncSession, takings: Sequence[lanes.Taking]) -> list[lanes.Hold | None]:
+    """The lanes taken, of accounts that have something to do."""
+    return await lanes.take(session, takings, lineup.has_work(max(taking.at for taking in takings)))
+
+
+async def seek(session: AsyncSession, seeks: Sequence[Seek]) -> list[Turn]:
+    """What each lane is to do next, its post claimed."""
+    accounts = [seek.hold.account_id for seek in seeks]
+    # The latest moment, since all have passed: a post that came due for one of them must not be overlooked.
+    at = max(seek.at for seek in seeks)
+    found = await lineup.next_posts(session, [one.hold.account_id for one in seeks if one.may_send], at)
+    looks = await lineup.accounts_with_looks(session, accounts, at)
+    claims = [
+        Claim(Held(post.id, post.account_id, post.version, seek.hold.fence), at, seek.terms)
+        for seek in seeks
+        if (post := found.get(seek.hold.account_id)) is not None
+    ]
+    won = await claim(session, claims) if claims else []
+    claimed = {one.held.account_id: one.held for one, is_won in zip(claims, won, strict=True) if is_won}
+    return [Turn(found[key] if key in claimed else None, claimed.get(key), key in looks) for key in accounts]
 
 
 async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:

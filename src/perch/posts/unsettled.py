@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import XAccount, XApp
-from perch.posts.models import Attempt, AttemptState, Post, Segment
+from perch.posts.models import Attempt, AttemptState, CardLike, Post, Segment
 from perch.posts.retrying import Past
 from perch.x.errors import ForbiddenReason, RejectedReason
 from perch.x.posts import RecordedPost
@@ -91,7 +91,7 @@ async def known_among(session: AsyncSession, x_post_ids: Collection[str]) -> set
     return set(await session.scalars(select(Segment.x_post_id).where(Segment.x_post_id.in_(x_post_ids))))
 
 
-async def past(session: AsyncSession, segment: Segment) -> Past:
+async def past(session: AsyncSession, segment: CardLike) -> Past:
     """What a card went through so far, its last attempt included."""
     rows = (
         await session.scalars(select(Attempt).where(Attempt.segment_id == segment.id).order_by(Attempt.n))
@@ -123,7 +123,7 @@ def _reason(attempt: Attempt) -> str | None:
     return reason
 
 
-async def to_repeat(session: AsyncSession, segment: Segment) -> Attempt | None:
+async def to_repeat(session: AsyncSession, segment: CardLike) -> Attempt | None:
     """The attempt whose very bytes must go out again, since only those are known not to be there.
 
     Not the bytes of a text that a person has changed since, nor of media that X has forgotten.
