@@ -10,7 +10,9 @@ import pytest
 from perch.posts.models import AttemptState, PostState
 
 POST = {"method": "POST", "path": "/2/tweets"}
-OK, REJECTED, NEEDS_YOU = AttemptState.OK, AttemptState.REJECTED, AttemptState.NEEDS_YOU
+READ = {"method": "GET", "path": "/2/users/*/tweets"}
+OK, REJECTED = AttemptState.OK, AttemptState.REJECTED
+UNKNOWN, FOUND = AttemptState.UNKNOWN, AttemptState.FOUND
 
 
 def problem(kind: str, detail: str = "No.", title: str = "Forbidden") -> dict[str, Any]:
@@ -42,8 +44,14 @@ def paused(reason: str, fault: dict[str, Any], **more: Any) -> Case:
     return Case(fault, PostState.SCHEDULED, (REJECTED,), 0, paused=reason, **more)
 
 
-def unknown(fault: dict[str, Any], live: int) -> Case:
-    return Case(fault, PostState.NEEDS_YOU, (NEEDS_YOU,), live)
+def found(fault: dict[str, Any]) -> Case:
+    """It arrived: the first look finds it."""
+    return Case(fault, PostState.PUBLISHED, (FOUND,), 1)
+
+
+def unknown(fault: dict[str, Any]) -> Case:
+    """It did not arrive: Perch looks, and nothing is sent again while it does."""
+    return Case(fault, PostState.PUBLISHING, (UNKNOWN,), 0)
 
 
 def waits(fault: dict[str, Any]) -> Case:
@@ -84,21 +92,21 @@ CASES = {
     "the day's limit": waits(forbidden("", errors=[{"code": 185, "message": "over daily limit"}])),
     "one 401": again(status(401)),
     "401 twice": Case(status(401), PostState.SCHEDULED, (REJECTED, REJECTED), 0, paused="login", times=2),
-    "404": unknown(status(404), 0),
-    "408": unknown(status(408), 0),
-    **{str(code): unknown(status(code), 0) for code in (500, 502, 503, 504, 520, 529)},
-    "an answer that is lost": unknown({"action": "commit_then_drop"}, 1),
-    "a 500 after the work": unknown({"action": "commit_then_status", "status": 500}, 1),
-    "half an answer": unknown({"action": "cut"}, 1),
-    "a page for people": unknown({"action": "garbage", "kind": "html"}, 1),
-    "broken gzip": unknown({"action": "garbage", "kind": "gzip"}, 1),
-    "a drip that never ends": unknown({"action": "slow_drip", "seconds": 90}, 1),
+    "404": unknown(status(404)),
+    "408": unknown(status(408)),
+    **{str(code): unknown(status(code)) for code in (500, 502, 503, 504, 520, 529)},
+    "an answer that is lost": found({"action": "commit_then_drop"}),
+    "a 500 after the work": found({"action": "commit_then_status", "status": 500}),
+    "half an answer": found({"action": "cut"}),
+    "a page for people": found({"action": "garbage", "kind": "html"}),
+    "broken gzip": found({"action": "garbage", "kind": "gzip"}),
+    "a drip that never ends": found({"action": "slow_drip", "seconds": 90}),
     "a slow drip": Case({"action": "slow_drip", "seconds": 2}, PostState.PUBLISHED, (OK,), 1),
-    "silence before the work": unknown({"action": "drop"}, 0),
-    "a long silence": unknown({"action": "delay", "seconds": 90}, 0),
-    "work long after": unknown({"action": "late_commit", "seconds": 5}, 1),
-    "an answer without an id": unknown({"action": "status", "status": 201, "body": {"data": {}}}, 0),
-    "an empty answer": unknown({"action": "status", "status": 201}, 0),
+    "silence before the work": unknown({"action": "drop"}),
+    "a long silence": unknown({"action": "delay", "seconds": 90}),
+    "work long after": found({"action": "late_commit", "seconds": 5}),
+    "an answer without an id": unknown({"action": "status", "status": 201, "body": {"data": {}}}),
+    "an empty answer": unknown({"action": "status", "status": 201}),
 }  # fmt: skip
 
 
@@ -120,6 +128,8 @@ async def test_every_answer_ends_where_the_table_says(working, ada, case):
 def _rests(post, case):
     if case.waits:
         return post.try_at is not None
+    if case.state is PostState.PUBLISHING:
+        return post.state == PostState.PUBLISHING and post.why
     return post.paused_reason or post.state not in {"scheduled", "publishing"}
 
 
@@ -132,22 +142,41 @@ async def _arrived(working, case):
     await asyncio.gather(*working.x.app.faults.late)
 
 
-async def test_what_is_in_question_is_shown_with_words_and_no_second_try(working, ada):
-    await working.fault(match=POST, action="commit_then_drop")
-    receipt = await ada.settled(await ada.write("Once"))
+async def test_what_is_looked_for_is_shown_with_words(working, ada):
+    await working.fault(match=POST, action="drop")
+    receipt = await ada.settled(await ada.write("Once"), until=lambda post: post.why)
     assert "may have happened" in (receipt.post.why or "")
+    assert "Perch looks" in (receipt.post.fix or "")
+    assert "unknown" in [line.kind for line in receipt.lines]
+
+
+async def test_what_perch_cannot_look_for_is_a_person_s_to_settle(working, ada):
+    await working.fault(match=POST, action="commit_then_drop")
+    await working.fault(match=READ, action="status", status=402)
+    receipt = await ada.settled(await ada.write("Once"))
+    assert receipt.post.state == PostState.NEEDS_YOU
     assert receipt.post.fix
-    assert receipt.lines[-1].kind == "unknown"
+    assert receipt.lines[-1].kind == "needs_you"
+    assert len(await working.ledger()) == 1
 
 
-async def test_a_thread_stops_where_it_is_in_question_and_nothing_is_sent_below(working, ada):
+async def test_a_thread_stops_where_it_is_unknown_and_nothing_is_sent_below(working, ada):
+    await working.fault(match=POST, action="delay", seconds=0, times=1)
+    await working.fault(match=POST, action="drop", times=1)
+    receipt = await ada.settled(await ada.write("One", "Two", "Three"), until=lambda post: post.why)
+    assert [card.segment.state for card in receipt.cards] == ["published", "waiting", "waiting"]
+    await asyncio.sleep(0.5)
+    assert [entry["text"] for entry in await working.ledger()] == ["One"]
+
+
+async def test_a_thread_goes_on_below_a_card_that_was_found(working, ada):
     await working.fault(match=POST, action="delay", seconds=0, times=1)
     await working.fault(match=POST, action="commit_then_drop", times=1)
     receipt = await ada.settled(await ada.write("One", "Two", "Three"))
-    assert receipt.post.state == PostState.NEEDS_YOU
-    assert [card.segment.state for card in receipt.cards] == ["published", "needs_you", "waiting"]
-    await asyncio.sleep(0.3)
-    assert [entry["text"] for entry in await working.ledger()] == ["One", "Two"]
+    assert receipt.post.state == PostState.PUBLISHED
+    ledger = await working.ledger()
+    assert [entry["text"] for entry in ledger] == ["One", "Two", "Three"]
+    assert [entry["reply_to"] for entry in ledger[1:]] == [entry["id"] for entry in ledger[:2]]
 
 
 async def test_a_thread_that_is_refused_half_way_says_that_a_part_is_out(working, ada):
@@ -169,11 +198,11 @@ async def test_a_thread_waits_half_way_and_goes_on_below_its_first_card(working,
     assert second["reply_to"] == first["id"]
 
 
-async def test_a_post_in_question_does_not_hold_up_the_next_one(working, ada):
-    await working.fault(match=POST, action="commit_then_drop")
-    lost = await ada.settled(await ada.write("Lost"))
+async def test_a_post_that_is_looked_for_does_not_hold_up_the_next_one(working, ada):
+    await working.fault(match=POST, action="drop")
+    lost = await ada.settled(await ada.write("Lost"), until=lambda post: post.why)
     after = await ada.settled(await ada.write("Next"))
-    assert (lost.post.state, after.post.state) == (PostState.NEEDS_YOU, PostState.PUBLISHED)
+    assert (lost.post.state, after.post.state) == (PostState.PUBLISHING, PostState.PUBLISHED)
 
 
 async def test_a_storm_of_every_fault_loses_nothing_and_doubles_nothing(working, ada, ben):
