@@ -13,7 +13,7 @@ from zlib import crc32
 from perch.errors import PerchError
 from perch.jobs import Pace
 from perch.posts.retrying import Decision, PauseReason, PauseUntilMended
-from perch.x.errors import RateLimited
+from perch.x.errors import RateLimited, XError
 from perch.x.limits import Limits, Scope, Window
 
 
@@ -103,7 +103,13 @@ def _pause(error: PerchError, reason: PauseReason, now: datetime, pace: Pace) ->
     whose = Whose.APP if is_app_wide(reason) else Whose.ACCOUNT
     # Trying shows whether there is money again; a login that X has ended does not come back by itself.
     probe_at = now + timedelta(seconds=pace.probe) if whose is Whose.APP else None
-    return Pause(whose, reason, error.sentence, error.fix or "", probe_at)
+    return Pause(whose, reason, _in_our_words(error), error.fix or "", probe_at)
+
+
+def _in_our_words(error: PerchError) -> str:
+    """X's own words stand on the receipt of the post that met them."""
+    problem = error.problem if isinstance(error, XError) else None
+    return error.sentence.removesuffix(f" X said: {problem.words}") if problem else error.sentence
 
 
 def _rests(error: RateLimited, account_id: int, now: datetime, pace: Pace) -> tuple[Brake, ...]:
