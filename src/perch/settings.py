@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     x_authorize_url: str = X_AUTHORIZE_URL
     x_callback_path: str = "/auth/x"
     x_plan: Plan = Plan.PAY_PER_USE
+    x_revoke_before_refresh: bool = False
     x_look: bool = True
     sandbox: SandboxMode = SandboxMode.AUTO
     sandbox_port: int | None = Field(default=None, ge=1, le=65535)

@@ -46,6 +46,7 @@ from perch.posts import handlers, queries, restoring, resuming, rezoning, steps
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
 from perch.posts.journal import Journal
+from perch.posts.growing import Growing
 from perch.posts.missing import Missing
 from perch.posts.publishing import Line, Publisher
 from perch.posts.reconciling import Reconciler
@@ -177,8 +178,9 @@ async def assemble(
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
     missing = Missing(db, clock, pace, guard.may_dispatch)
+    growing = Growing(db, clock, engine, guard.may_dispatch)
     sweep = handlers.Sweep(db, clock, engine, pace)
-    handlers.register(engine, publisher, deleter, recovery, missing, sweep)
+    handlers.register(engine, publisher, deleter, recovery, missing, growing, sweep)
     engine.each_tick(ClockNews(db, clock, guard, socket.gethostname()).tick)
     engine.each_tick(journal.sweep)
     engine.each_sweep(heart.sweep)

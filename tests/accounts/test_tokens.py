@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import text, update
 
-from perch.accounts import queries, steps
+from perch.accounts import queries, revoking, steps
 from perch.accounts.errors import AppBroken, ReconnectNeeded, XUnavailable
 from perch.accounts.grants import Held
 from perch.accounts.health import Health
@@ -25,7 +25,9 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def ada(desk: Any) -> Any:
-    return await desk.sign_in()
+    signed_in = await desk.sign_in()
+    desk.clock.advance(timedelta(seconds=1))
+    return signed_in
 
 
 @pytest.fixture
@@ -425,3 +427,176 @@ async def test_a_client_belongs_to_the_server_of_its_app(desk: Any, ada: Any) ->
 
     assert ready.client is desk.clients.at(desk.x.url)
     assert ready.client is not desk.clients.at("https://api.x.com")
+
+
+async def test_two_tasks_of_one_process_share_a_refresh_whose_storing_takes_longer_than_its_claim(
+    desk: Any, nearly_expired: Any
+) -> None:
+    async def forget_the_fault() -> None:
+        desk.clock.advance(timedelta(seconds=60))
+        async with desk.db.write() as session:
+            await session.execute(text("DROP TRIGGER IF EXISTS full"))
+
+    async with desk.db.write() as session:
+        await session.execute(
+            text(
+                "CREATE TRIGGER full BEFORE UPDATE OF generation ON x_grant "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        )
+    desk.clock.before_sleep = forget_the_fault
+    desk.clock.advance(10 * MINUTE)
+    keyring = desk.keyring()
+
+    ready = await asyncio.gather(*(keyring.client_for(nearly_expired.account_id) for _ in range(5)))
+
+    assert len({one.bearer.token for one in ready}) == 1
+    assert await _works(desk, ready[0])
+    assert _refreshes(desk) == 1
+
+
+async def test_a_process_that_slept_between_claim_and_socket_sends_nothing(
+    desk: Any, nearly_expired: Any
+) -> None:
+    class Sleepy(type(desk.clock)):  # type: ignore[misc]
+        """Each look at it is a minute after the one before."""
+
+        def elapsed(self) -> float:
+            self.advance(MINUTE)
+            return float(super().elapsed())
+
+    keyring = desk.keyring()
+    sleepy = replace(keyring, refresher=replace(keyring.refresher, clock=Sleepy()))
+    before = await desk.grant(nearly_expired.account_id)
+    held = await _held(desk, nearly_expired.account_id)
+
+    assert await sleepy.refresher.refresh(held) is None
+
+    after = await desk.grant(nearly_expired.account_id)
+    assert _refreshes(desk) == 0
+    assert (after.generation, after.refresh_state) == (before.generation, RefreshState.IDLE)
+    assert await _works(desk, await desk.client_for(nearly_expired.account_id))
+
+
+async def _refused(desk: Any, account_id: int) -> Any:
+    ready = await desk.client_for(account_id)
+    return await desk.refresh_after_401(account_id, ready.bearer)
+
+
+async def test_an_x_that_refuses_every_token_is_not_asked_for_one_after_another(desk: Any, ada: Any) -> None:
+    await _refused(desk, ada.account_id)
+
+    for _ in range(9):
+        desk.clock.advance(MINUTE)
+        with pytest.raises(XUnavailable, match="should accept"):
+            await _refused(desk, ada.account_id)
+    assert _refreshes(desk) == 1
+    desk.clock.advance(2 * MINUTE)
+
+    assert await _refused(desk, ada.account_id)
+    assert _refreshes(desk) == 2
+
+
+async def test_only_an_hour_of_refusals_asks_for_a_new_consent(desk: Any, ada: Any) -> None:
+    await _refused(desk, ada.account_id)
+    asked_after = []
+    for minutes in range(5, 90, 5):
+        desk.clock.advance(5 * MINUTE)
+        try:
+            await _refused(desk, ada.account_id)
+        except XUnavailable:
+            continue
+        except ReconnectNeeded:
+            asked_after.append(minutes)
+
+    assert asked_after[0] >= 60
+    assert (await desk.grant(ada.account_id)).refresh_state == RefreshState.IDLE
+
+
+async def test_refusals_that_are_far_apart_are_no_outage(desk: Any, ada: Any) -> None:
+    for _ in range(6):
+        desk.clock.advance(25 * MINUTE)
+        assert await _refused(desk, ada.account_id)
+
+
+async def test_a_new_consent_forgets_the_refusals(desk: Any, ada: Any) -> None:
+    await _refused(desk, ada.account_id)
+    desk.clock.advance(MINUTE)
+
+    await desk.sign_in()
+
+    grant = await desk.grant(ada.account_id)
+    assert (grant.refused_since, grant.refused_at) == (None, None)
+
+
+REVOKE = "/2/oauth2/revoke"
+
+
+async def test_nothing_is_revoked_before_a_refresh_unless_asked_for(desk: Any, nearly_expired: Any) -> None:
+    await desk.client_for(nearly_expired.account_id)
+
+    assert desk.x.count(REVOKE) == 0
+
+
+async def test_where_asked_for_a_token_that_still_works_is_revoked_before_it_is_renewed(
+    desk: Any, nearly_expired: Any
+) -> None:
+    desk.x.change(refresh_kills_access=False)
+    keyring = desk.keyring(revokes_first=True)
+    old = await desk.grant(nearly_expired.account_id)
+
+    ready = await keyring.client_for(nearly_expired.account_id)
+
+    assert desk.x.count(REVOKE) == 1
+    assert await _works(desk, ready)
+    assert (await desk.grant(nearly_expired.account_id)).generation == old.generation + 1
+    kinds = [token.kind for token in desk.x.app.world.tokens.values()]
+    assert kinds.count("access") == 1
+
+
+async def test_a_token_that_has_ended_is_not_revoked(desk: Any, ada: Any) -> None:
+    desk.clock.advance(timedelta(hours=3))
+
+    await desk.keyring(revokes_first=True).client_for(ada.account_id)
+
+    assert desk.x.count(REVOKE) == 0
+
+
+async def test_a_revocation_that_fails_does_not_stop_the_refresh(desk: Any, nearly_expired: Any) -> None:
+    desk.x.spoil(REVOKE, "status", status=503)
+
+    ready = await desk.keyring(revokes_first=True).client_for(nearly_expired.account_id)
+
+    assert await _works(desk, ready)
+
+
+async def test_tokens_at_hand_are_read_together_and_stale_ones_left_out(desk: Any, ada: Any) -> None:
+    ben = await desk.sign_in("sandbox_ben")
+    desk.clock.advance(timedelta(minutes=100))
+    cleo = await desk.sign_in("sandbox_cleo")
+    desk.clock.advance(timedelta(minutes=15))
+
+    found = await desk.keyring().at_hand([ada.account_id, ben.account_id, cleo.account_id, 4711])
+
+    assert list(found) == [cleo.account_id]
+    assert await _works(desk, found[cleo.account_id])
+
+
+async def test_a_pair_won_for_an_account_that_was_disconnected_meanwhile_is_ended_on_x(
+    desk: Any, nearly_expired: Any
+) -> None:
+    desk.clock.sleeping_moves = False
+    desk.x.spoil(TOKEN, "delay", seconds=0.3)
+    asking = asyncio.create_task(desk.client_for(nearly_expired.account_id))
+    while not desk.x.app.faults.rules[0].applied:
+        await asyncio.sleep(0.001)
+    async with desk.db.write() as session:
+        await queries.wipe_grant(session, nearly_expired.account_id, desk.clock.now())
+
+    with pytest.raises(ReconnectNeeded):
+        await asking
+    assert desk.x.app.world.grants
+    desk.clock.advance(2 * MINUTE)
+    await revoking.sweep(desk.db.write, desk.clock, desk.sealer, desk.clients)
+
+    assert not desk.x.app.world.grants

@@ -111,7 +111,7 @@ def _was_renewed_in_vain(grant: Standing, now: datetime) -> bool:
     # After a lost answer a 401 has a reason, and the replay is what settles it.
     if not grant.refused or grant.refused_since is None or is_uncertain(grant.state):
         return False
-    return grant.refused_since < grant.rotated_at and now - grant.rotated_at < RENEWED_AGAIN_AFTER
+    return grant.refused_since <= grant.rotated_at and now - grant.rotated_at < RENEWED_AGAIN_AFTER
 
 
 def _while_refused(grant: Standing, now: datetime) -> Hold | GiveUp:
