@@ -40,6 +40,7 @@ TABLE = [
     ),
     ("missed", {"minutes": 420}, "missed: 7 hours late, so you are asked"),
     ("skipped", {"minutes": 1}, "left out: 1 minute late"),
+    ("withdrawn", {"name": "Olga"}, "withdrawn: Olga changed the recurring post it came from"),
     (
         "armed",
         {"characters": 1, "links": 0, "media": 0, "price_micros": 15_000, "card": 1},

@@ -8,6 +8,7 @@ from perch.db import Database
 from perch.jobs import Engine, Pace
 from perch.posts import queries
 from perch.posts.deleting import DELETE, Deleter
+from perch.posts.growing import Growing
 from perch.posts.missing import Missing
 from perch.posts.publishing import Publisher
 from perch.posts.recovering import Recovery
@@ -42,6 +43,7 @@ def register(
     deleter: Deleter,
     recovery: Recovery,
     missing: Missing,
+    growing: Growing,
     sweep: Sweep,
 ) -> None:
     """Hang this room's work on the engine. What is late is decided on before anything is hinted."""
@@ -49,5 +51,6 @@ def register(
     engine.handle(DELETE, deleter.delete)
     engine.each_sweep(recovery.sweep)
     engine.each_sweep(missing.sweep)
+    engine.each_sweep(growing.sweep)
     engine.each_sweep(sweep.hint_what_is_due)
     engine.each_sweep(deleter.hint_what_is_due)

@@ -169,6 +169,7 @@ _TELLERS: Mapping[str, Callable[[_Fact], str]] = {
     "late": lambda facts: f"{_span(facts['minutes'])} late: goes out at {_utc(facts['try_at'])}",
     "missed": lambda facts: f"missed: {_span(facts['minutes'])} late, so you are asked",
     "skipped": lambda facts: f"left out: {_span(facts['minutes'])} late",
+    "withdrawn": lambda facts: f"withdrawn: {facts['name']} changed the recurring post it came from",
     "cancelled": lambda facts: f"cancelled by {facts['name']}",
 }
 _NAMING_CARDS = ("continued",)
