@@ -25,6 +25,7 @@ from perch.accounts import queries as accounts
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.accounts.handlers import Upkeep
+from perch.accounts.leftovers import Leftovers
 from perch.accounts.refreshing import Refresher
 from perch.accounts.tokens import Keyring
 from perch.clock import Clock, SystemClock
@@ -45,8 +46,8 @@ from perch.notices.clocks import ClockNews
 from perch.posts import handlers, queries, restoring, resuming, rezoning, steps
 from perch.posts.admitting import Terms
 from perch.posts.deleting import Deleter
-from perch.posts.journal import Journal
 from perch.posts.growing import Growing
+from perch.posts.journal import Journal
 from perch.posts.missing import Missing
 from perch.posts.publishing import Line, Publisher
 from perch.posts.reconciling import Reconciler
@@ -176,13 +177,14 @@ async def assemble(
         looker=Reconciler(db, clock, pace, committer, lines, may_look=settings.x_look),
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
-    deleter = Deleter(db, clock, pace, lines, engine, publisher.worker, settings.x_plan)
+    deleter = Deleter(db, clock, pace, lines, engine, f"{publisher.worker}/deleting", settings.x_plan)
     missing = Missing(db, clock, pace, guard.may_dispatch)
     growing = Growing(db, clock, engine, guard.may_dispatch)
     sweep = handlers.Sweep(db, clock, engine, pace)
     handlers.register(engine, publisher, deleter, recovery, missing, growing, sweep)
     engine.each_tick(ClockNews(db, clock, guard, socket.gethostname()).tick)
     engine.each_tick(journal.sweep)
+    engine.each_tick(Leftovers(db, publisher.worker, publisher.is_draining).sweep)
     engine.each_sweep(heart.sweep)
     upkeep = Upkeep(keyring, queries.accounts_needed, pace.upkeep, lambda: engine.is_stopping)
     engine.each_sweep(upkeep.sweep)
