@@ -156,8 +156,10 @@ class Cluster:
         return self.url(name)
 
     def start(self) -> "subprocess.Popen[bytes]":
+        """For the first time, or again after it was stopped."""
         data = str(self.folder / "data")
-        self.call("initdb", "-D", data, "-U", "perch", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if not Path(data).exists():
+            self.call("initdb", "-D", data, "-U", "perch", "-A", "trust", "-E", "UTF8", "--no-sync")
         settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
         options = [part for setting in settings for part in ("-c", setting)]
         with (self.folder / "log").open("wb") as log:

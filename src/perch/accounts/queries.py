@@ -231,6 +231,12 @@ async def take_lanes(
     return fences
 
 
+async def lanes_of(session: AsyncSession, worker: str) -> list[tuple[int, int]]:
+    """(account, fence) of the lanes that a worker has in the rows."""
+    held = await session.execute(select(XAccount.id, XAccount.fence).where(XAccount.lane_owner == worker))
+    return [(account_id, fence) for account_id, fence in held]
+
+
 async def renew_lanes(session: AsyncSession, lanes: Collection[tuple[int, int, datetime]]) -> None:
     """Give (account, fence, until) of lanes that are still held under this fence their new end."""
     rows = [
