@@ -12,6 +12,7 @@ from perch.posts.retrying import PauseReason
 from perch.x.xpost import snowflake_at
 
 LOST = {"match": {"method": "POST", "path": "/2/tweets"}, "action": "commit_then_drop", "times": 1}
+READ = {"method": "GET", "path": "/2/users/*/tweets"}
 NEVER = {**LOST, "action": "drop"}
 
 
@@ -123,7 +124,8 @@ async def test_only_a_post_that_waits_can_be_resumed(working, ada):
 
 
 async def in_question(writer, *cards, fault=LOST):
-    """A post whose answer got lost."""
+    """A post whose answer got lost, while X does not let Perch look for it."""
+    await writer.house.fault(match=READ, action="status", status=402, times=1)
     await writer.house.fault(**fault)
     post = await writer.write(*cards)
     receipt = await writer.settled(post)

@@ -173,7 +173,7 @@ async def test_what_was_armed_when_the_worker_died_goes_out_once(ada):
 
 
 @pytest.mark.both_databases
-async def test_what_was_being_sent_when_the_worker_died_waits_for_a_person(ada):
+async def test_what_was_being_sent_when_the_worker_died_is_looked_for_and_not_sent(ada):
     post, lane = await ada.write("Sending"), await Lane.taken(ada, "dead")
     await lane.claim(post)
     await lane.begin(post, await lane.arm(post))
@@ -181,7 +181,8 @@ async def test_what_was_being_sent_when_the_worker_died_waits_for_a_person(ada):
     await recovery(ada).sweep()
     await ada.house.perch.publisher.drain(str(post.account_id))
     receipt = await ada.read(post)
-    assert receipt.post.state == PostState.NEEDS_YOU
+    assert receipt.post.state == PostState.PUBLISHING
+    assert [one.state for one in await ada.attempts(post)] == [AttemptState.UNKNOWN]
     assert "Perch stopped while X was answering" in (receipt.post.why or "")
     assert receipt.is_whole
     assert await ada.house.ledger() == []
@@ -217,7 +218,7 @@ async def test_an_answer_that_comes_after_the_lease_still_counts(ada):
     post, segment, attempt_id, lane = await sending(ada)
     await lane.lost()
     await recovery(ada).sweep()
-    assert (await ada.read(post)).post.state == PostState.NEEDS_YOU
+    assert [one.state for one in await ada.attempts(post)] == [AttemptState.UNKNOWN]
     assert await lane.commit(steps.record, settled_ok(post, segment, attempt_id, lane.now()))
     assert (await ada.read(post)).post.state == PostState.PUBLISHED
 
