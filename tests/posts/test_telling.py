@@ -136,8 +136,13 @@ def test_a_story_says_how_long_x_was_silent():
 
 
 def test_a_thread_s_story_names_the_card():
+    armed = {"characters": 1, "links": 0, "media": 0, "price_micros": 15_000, "card": 2}
     facts = {"sentence": "X is down.", "card": 2}
-    assert told((0, "waiting", facts), is_thread=True) == ["card 2: waits: X is down."]
+    assert told((0, "armed", armed), (0, "sent", {}), (0, "waiting", facts), is_thread=True) == [
+        "card 2: armed: 1 character, $0.015 reserved",
+        "card 2: sent",
+        "card 2: waits: X is down.",
+    ]
     assert told((0, "continued", {"name": "Olga", "card": 2}), is_thread=True) == [
         "continued by Olga, from card 2 on"
     ]

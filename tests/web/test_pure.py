@@ -60,6 +60,7 @@ SAID = [
     ({"state": "scheduled", "paused_reason": "login"}, "paused"),
     ({"state": "publishing", "paused_reason": "credits"}, "paused"),
     ({"state": "scheduled", "due_at": NOON}, "waiting"),
+    ({"state": "scheduled", "due_at": NOON.replace(year=2030), "paused_reason": "credits"}, "scheduled"),
     ({"state": "publishing", "is_checking": True}, "checking"),
     ({"state": "published", "live": 1, "is_deleting": True}, "deleting"),
     ({"state": "published", "live": 1, "deleted": 2}, "live"),

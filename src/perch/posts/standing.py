@@ -31,6 +31,10 @@ class Standing:
         """Whether something of it may change by itself."""
         return self.state in _OPEN or self.is_deleting
 
+    def is_paused(self, now: datetime) -> bool:
+        """Whether something holds it although its time has come."""
+        return bool(self.paused_reason) and (self.due_at is None or self.due_at <= now)
+
     @property
     def is_deleted(self) -> bool:
         """Whether it was published, and nothing of it is left on X."""

@@ -24,13 +24,16 @@ class Line:
 def story(lines: Iterable[chain.Line], *, is_thread: bool = False) -> Iterator[Line]:
     """Every line, with what one alone cannot say: the card of a thread, and how long X was silent."""
     sent_at: datetime | None = None
+    armed: int | None = None
     for line in lines:
         sentence = tell(line.kind, line.detail)
-        if line.kind == "sent":
-            sent_at = line.at
-        if line.kind == "unknown" and sent_at is not None:
-            sentence = f"no clear answer after {_seconds((line.at - sent_at).total_seconds())}: {sentence}"
         card = json.loads(line.detail).get("card")
+        if line.kind == "armed":
+            armed = card
+        if line.kind == "sent":
+            sent_at, card = line.at, card or armed
+        if line.kind == "unknown" and sent_at is not None:
+            sentence = f"no clear answer {_silence((line.at - sent_at).total_seconds())}: {sentence}"
         names_card = is_thread and card and line.kind not in _NAMING_CARDS
         yield Line(line.at, line.kind, f"card {card}: {sentence}" if names_card else sentence)
 
@@ -133,8 +136,8 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 1 else f"{seconds:.0f} s"
+def _silence(seconds: float) -> str:
+    return "within a second" if seconds < 1 else f"after {seconds:.0f} s"
 
 
 _TELLERS: Mapping[str, Callable[[_Fact], str]] = {

@@ -20,6 +20,7 @@ SENDING = State("sending", "sending")
 NEEDS_YOU = State("needs-you", "needs you")
 REFUSED = State("refused", "refused")
 SCHEDULED = State("scheduled", "scheduled")
+WAITING = State("scheduled", "waiting")
 PAUSED = State("paused", "paused")
 CHECKING = State("checking", "checking")
 DELETING = State("sending", "deleting")
@@ -43,7 +44,7 @@ _POSTS = {
 }
 
 _CARDS = {
-    SegmentState.WAITING: SCHEDULED,
+    SegmentState.WAITING: WAITING,
     SegmentState.PUBLISHED: LIVE,
     SegmentState.REFUSED: REFUSED,
     SegmentState.NEEDS_YOU: NEEDS_YOU,
@@ -73,10 +74,10 @@ def of_post(standing: Standing, now: datetime) -> State:
         return DELETED
     if standing.is_checking:
         return CHECKING
-    if standing.paused_reason:
+    if standing.is_paused(now):
         return PAUSED
     if standing.state == PostState.SCHEDULED and standing.due_at is not None and standing.due_at <= now:
-        return State("scheduled", "waiting")
+        return WAITING
     return _POSTS[standing.state]
 
 

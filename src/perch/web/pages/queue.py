@@ -156,7 +156,8 @@ def _view(
 
 
 def _days(listed: Sequence[Listed], clock: Wall, now: datetime) -> tuple[Day, ...]:
-    grouped = groupby(listed, key=lambda one: clock.day(_when(one)))
+    latest_first = sorted(listed, key=_when, reverse=True)
+    grouped = groupby(latest_first, key=lambda one: clock.day(_when(one)))
     return tuple(Day(label, tuple(_row(one, clock, now) for one in found)) for label, found in grouped)
 
 

@@ -206,8 +206,8 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         zone=clock.name,
         price=_price(receipt),
         author=post.author_name,
-        can_cancel=may_publish and post.state in (PostState.SCHEDULED, PostState.MISSED),
-        can_resume=may_publish and post.state in _OPEN and bool(standing.paused_reason or post.try_at),
+        can_cancel=may_publish and post.state == PostState.SCHEDULED,
+        can_resume=may_publish and post.state in _OPEN and (standing.is_paused(now) or bool(post.try_at)),
         rewrite_href=f"/compose?again={post.public_id}"
         if may_publish and (post.state in _ENDED_UNSAID or standing.is_deleted)
         else "",
@@ -237,14 +237,14 @@ def _links(receipt: Receipt) -> tuple[Link, ...]:
 
 def _why(receipt: Receipt, clock: Wall, now: datetime) -> Why | None:
     post, standing = receipt.post, receipt.standing
+    paused = standing.paused_reason if standing.is_paused(now) else None
     if standing.rests_until and standing.rests_until > now and (post.due_at is None or post.due_at <= now):
         until = clock.moment(standing.rests_until)
         return Why(f"X takes no more posts for now: this one waits until {until}.", "", "wait")
     if not post.why:
-        paused = standing.paused_reason
         return Why(*_PAUSED.get(paused, _PAUSED_SOMEHOW), "warn") if paused else None
     again_at = _again_at(receipt)
-    if again_at and not standing.paused_reason:
+    if again_at and not paused:
         return Why(post.why, f"The next try is at {clock.moment(again_at)}.", "wait")
     if standing.is_checking:
         return Why(post.why, post.fix or "", "wait")
