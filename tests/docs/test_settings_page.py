@@ -49,7 +49,7 @@ def test_the_default_is_the_one_of_the_code(name: str, described: dict[str, list
     if default in (None, "", ()):
         assert not said.startswith("`") or " " in said
     else:
-        assert said == f"`{default}`"
+        assert said == f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 @pytest.mark.parametrize("field", [name for name, info in Settings.model_fields.items() if info.annotation])

@@ -91,7 +91,7 @@ CASES = {
     "429 without headers": waits(status(429)),
     "the day's limit": waits(forbidden("", errors=[{"code": 185, "message": "over daily limit"}])),
     "one 401": again(status(401)),
-    "401 twice": Case(status(401), PostState.SCHEDULED, (REJECTED, REJECTED), 0, paused="login", times=2),
+    "401 twice": Case(status(401), PostState.PUBLISHED, (REJECTED, REJECTED, OK), 1, times=2),
     "404": unknown(status(404)),
     "408": unknown(status(408)),
     **{str(code): unknown(status(code)) for code in (500, 502, 503, 504, 520, 529)},

@@ -147,9 +147,9 @@ def test_what_the_card_went_through_counts(error, past, expected):
             assert decision == expected
 
 
-def test_a_fresh_token_that_is_refused_too_waits_for_a_person():
+def test_a_fresh_token_that_is_refused_too_is_tried_again_later():
     decision = decide(unauthorized(), now=NOW, tries=0, refreshed=True, pace=PACE)
-    assert decision == PauseUntilMended(PauseReason.LOGIN)
+    assert decision == RetryAt(NOW + backoff(0, PACE))
 
 
 @given(st.integers(0, 10_000))

@@ -114,7 +114,8 @@ def decide(
         case x.RateLimited(resets_at=resets_at):
             return RetryAt(max(resets_at or now + timedelta(seconds=pace.rate_unknown), now))
         case x.Unauthorized():
-            return PauseUntilMended(PauseReason.LOGIN) if refreshed else RefreshFirst()
+            # X has days on which it refuses everybody; when that means a lost login is the keyring's to say.
+            return RetryAt(now + backoff(tries, pace)) if refreshed else RefreshFirst()
         case x.GrantLost():
             return PauseUntilMended(PauseReason.LOGIN)
         case x.OutOfCredits():
