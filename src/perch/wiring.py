@@ -27,7 +27,7 @@ from perch.accounts.clients import XClients
 from perch.accounts.handlers import Upkeep
 from perch.accounts.leftovers import Leftovers
 from perch.accounts.refreshing import Refresher
-from perch.accounts.tokens import Keyring
+from perch.accounts.tokens import Keyring, Ready
 from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
 from perch.db.instance import fact, one_at_a_time, state_fact
@@ -35,7 +35,7 @@ from perch.db.migrating import head, migrate, require_known, version
 from perch.db.probing import WriteProbe
 from perch.errors import PerchError
 from perch.fetch.allowing import allowances
-from perch.jobs import Committer, Engine, Pace, on_postgres, waking
+from perch.jobs import Committer, Engine, Gatherer, Pace, on_postgres, waking
 from perch.jobs.beating import Heart, is_restored, last_beat, last_mark
 from perch.jobs.clocks import ClockGuard
 from perch.jobs.hints import Hints, HintsElsewhere, InMemoryHints
@@ -49,11 +49,12 @@ from perch.posts.deleting import Deleter
 from perch.posts.growing import Growing
 from perch.posts.journal import Journal
 from perch.posts.missing import Missing
-from perch.posts.publishing import Line, Publisher
+from perch.posts.pruning import Pruning
+from perch.posts.publishing import Line, Publisher, Stopping
 from perch.posts.reconciling import Reconciler
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
-from perch.settings import Settings
+from perch.settings import Settings, WrongSetting
 from perch.x.client import open_session
 from perch.x.hours import their_time
 from perch.x.wire import Bearer
@@ -78,12 +79,13 @@ class OldDatabase(PerchError):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The way from an account to X, for the publisher."""
+    """The way from an account to X, for the publisher. ``at_hand`` reads the tokens of many at once."""
 
     keyring: Keyring
+    at_hand: Gatherer[int, Ready]
 
     async def open(self, account_id: int) -> Line:
-        ready = await self.keyring.client_for(account_id)
+        ready = await self.at_hand.ask(account_id) or await self.keyring.client_for(account_id)
         return Line(ready.client, ready.bearer)
 
     async def renew(self, account_id: int, refused: Bearer) -> Line:
@@ -93,13 +95,17 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """The way of a card's media to X, for the publisher."""
+    """The way of a card's media to X, for the publisher. A long one is given up when Perch is to end."""
 
     db: Database
     clock: Clock
     store: MediaStore
+    engine: Engine
 
     async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]:
+        return await self.engine.unless_stopping(self._ensure(line, account_id, card), Stopping)
+
+    async def _ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]:
         ids = []
         for placed, asset in card.media:
             ensured = await uploading.ensure(
@@ -164,17 +170,19 @@ async def assemble(
     )
     heart = Heart(db, clock, settings.high_water, pace.beat)
     keyring = Keyring(db, Refresher(clock, sealer, clients, committer, settings.x_revoke_before_refresh))
-    lines = Lines(keyring)
+    lines = Lines(keyring, Gatherer(keyring.at_hand))
     journal = Journal(settings.data_dir, committer)
     publisher = Publisher(
         db=db, clock=clock, pace=pace, committer=committer,
-        lines=lines, uploads=Uploads(db, clock, store),
+        lines=lines, uploads=Uploads(db, clock, store, engine),
         worker=_name(),
         terms=Terms(timedelta(seconds=pace.probe), settings.monthly_cap_micros),
         is_stopping=lambda: engine.is_stopping,
         may_dispatch=guard.may_dispatch,
         journal=journal,
-        looker=Reconciler(db, clock, pace, committer, lines, may_look=settings.x_look),
+        looker=Reconciler(
+            db, clock, pace, committer, lines, settings.x_look, trusts_clock=guard.has_been_steady
+        ),
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)
     deleter = Deleter(db, clock, pace, lines, engine, f"{publisher.worker}/deleting", settings.x_plan)
@@ -186,6 +194,7 @@ async def assemble(
     engine.each_tick(journal.sweep)
     engine.each_tick(Leftovers(db, publisher.worker, publisher.is_draining).sweep)
     engine.each_sweep(heart.sweep)
+    engine.each_sweep(Pruning(db, clock).sweep)
     upkeep = Upkeep(keyring, queries.accounts_needed, pace.upkeep, lambda: engine.is_stopping)
     engine.each_sweep(upkeep.sweep)
     try:
@@ -226,6 +235,7 @@ async def bring_up_to_date(perch: Perch) -> None:
     """Apply migrations and check the key. Raises NewerDatabase and WrongKey."""
     await migrate(perch.db, METADATA, also=None if perch.db.is_sqlite else on_postgres.install)
     await _check_key(perch)
+    await _check_pace(perch)
     await _follow_zone_rules(perch)
 
 
@@ -238,6 +248,7 @@ async def await_current(perch: Perch) -> None:
         await asyncio.sleep(1)
     await require_current(perch)
     await _check_key(perch)
+    await _check_pace(perch)
     await _follow_zone_rules(perch)
 
 
@@ -334,6 +345,18 @@ async def readiness(perch: Perch) -> Readiness:
         return Readiness(False, False, False, clock, 0.0)
     overdue = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     return Readiness(True, await perch.probe.is_writable(), beats, clock, overdue)
+
+
+async def _check_pace(perch: Perch) -> None:
+    """A pace for tests would hurry X itself. Raises WrongSetting."""
+    if perch.settings.pace == 1:
+        return
+    async with perch.db.read() as session:
+        if await accounts.has_live_accounts(session):
+            raise WrongSetting(
+                "PERCH_PACE is below 1, which is for tests, and accounts of X itself are connected here.",
+                fix="Take PERCH_PACE away, or use another PERCH_DATA_DIR for tests.",
+            )
 
 
 def root_key(settings: Settings) -> str | None:

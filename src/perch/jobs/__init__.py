@@ -2,6 +2,7 @@
 
 from perch.jobs.committer import Committer
 from perch.jobs.engine import Engine
+from perch.jobs.gatherer import Gatherer
 from perch.jobs.pace import Pace
 
-__all__ = ["Committer", "Engine", "Pace"]
+__all__ = ["Committer", "Engine", "Gatherer", "Pace"]
