@@ -3,6 +3,7 @@
 PerchError
  ├─ NoApp                 the X app asked for is not set up: the operator's to mend
  ├─ AmbiguousHandle       one handle, several accounts: say which
+ ├─ WrongPreference       no way to treat an account's posts: name another
  ├─ SignInFailed          a sign-in ended without one; nothing of it was kept
  │   ├─ CallbackBroken    the query that came back is not one of X's
  │   ├─ StateUnknown      no sign-in of ours has this state
@@ -37,6 +38,13 @@ class NoApp(PerchError):
 
     code = "no_x_app"
     status = 503
+
+
+class WrongPreference(PerchError):
+    """Not one of the ways in which an account's posts can be treated."""
+
+    code = "wrong_preference"
+    status = 422
 
 
 class AmbiguousHandle(PerchError):

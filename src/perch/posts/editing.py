@@ -1,4 +1,4 @@
-"""Changing a post that has not been sent: words, media, account and time, against the version that was read."""
+"""Changing a post that is not sent: words, media, account and time, against the version that was read."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +12,10 @@ from perch.accounts.models import XAccount
 from perch.clock import Clock
 from perch.jobs import Engine
 from perch.posts import affording, chain, dues, missing, queries
+from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.dues import Due, When
 from perch.posts.errors import StaleVersion, TooLate
-from perch.posts.models import AttemptState, Post, PostState, Segment, SegmentMedia
+from perch.posts.models import AttemptState, AuthorKind, Post, PostState, Segment, SegmentMedia
 from perch.posts.scheduling import (
     DRAIN,
     Checked,
@@ -88,6 +89,19 @@ async def send_now(session: AsyncSession, clock: Clock, engine: Engine, post: Po
     if post.state != PostState.MISSED:
         raise TooLate("This post was not missed.", fix="Look at its receipt.")
     await edit(session, clock, engine, post, Change(when=clock.now()), name, version=post.version)
+
+
+async def draft_of(session: AsyncSession, post: Post) -> Draft:
+    """A post as it could be written again."""
+    author = Author(AuthorKind(post.author_kind), post.author_id, post.author_name)
+    cards = tuple(
+        DraftSegment(
+            card.segment.text,
+            tuple(DraftMedia(asset.public_id, placed.alt_text) for placed, asset in card.media),
+        )
+        for card in await queries.cards(session, post.id)
+    )
+    return Draft(post.workspace_id, post.account_id, author, cards)
 
 
 async def _due(

@@ -71,7 +71,7 @@ async def preview(perch: Perch, asker: Asker, order: Order) -> tuple[Checked, Du
     """What would be found, and when it would be due. Fetches nothing and writes nothing."""
     asker.require(order.scope)
     async with perch.db.read() as session:
-        checked = await _checked(session, perch, asker, order)
+        checked = await checked_for(session, perch, asker, order)
         due = order.when and await dues.resolve(session, perch.clock, checked.account, order.when)
         return checked, due or None
 
@@ -117,18 +117,25 @@ async def _only_account(session: AsyncSession, perch: Perch, asker: Asker) -> XA
 
 async def _written(perch: Perch, asker: Asker, order: Order, key: repeats.Key | None) -> Post:
     async with perch.db.write() as session:
-        checked = await _checked(session, perch, asker, order)
+        checked = await checked_for(session, perch, asker, order)
         return await scheduling.accept(
             session, perch.clock, perch.engine, checked, order.when, key=key, jitter=order.jitter
         )
 
 
-async def _checked(session: AsyncSession, perch: Perch, asker: Asker, order: Order) -> Checked:
-    account = await account_for(session, perch, asker, order.account)
+async def checked_for(session: AsyncSession, perch: Perch, asker: Asker, order: Order) -> Checked:
+    """What is known of an order's content. Raises what ``draft_for`` raises."""
+    draft = await draft_for(session, perch, asker, order)
+    account = await accounts.account_with_id(session, draft.account_id)
     app = await accounts.app_with_id(session, account.app_id)
-    cards = tuple([await _card(session, asker, card) for card in order.cards])
-    draft = Draft(asker.workspace_id, account.id, asker.author, cards)
     return await scheduling.check(session, perch.clock, draft, app.plan)
+
+
+async def draft_for(session: AsyncSession, perch: Perch, asker: Asker, order: Order) -> Draft:
+    """An order's content for its account. Raises what ``account_for`` raises, and MediaUnknown."""
+    account = await account_for(session, perch, asker, order.account)
+    cards = tuple([await _card(session, asker, card) for card in order.cards])
+    return Draft(asker.workspace_id, account.id, asker.author, cards)
 
 
 async def _card(session: AsyncSession, asker: Asker, card: WantedCard) -> DraftSegment:
@@ -152,7 +159,7 @@ async def _card(session: AsyncSession, asker: Asker, card: WantedCard) -> DraftS
 async def _with_fetched_media(perch: Perch, asker: Asker, order: Order, patience: float | None) -> Order:
     async with perch.db.read() as session:
         # An account or library media that are not there are told before anything is fetched.
-        await _checked(session, perch, asker, order)
+        await checked_for(session, perch, asker, order)
     fetched = await _fetched(perch, asker, order.media_urls, patience)
     first, *rest = order.cards
     return replace(order, cards=(replace(first, media=(*first.media, *fetched)), *rest))

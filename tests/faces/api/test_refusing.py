@@ -34,7 +34,7 @@ BAD_BODIES = {
     "blank": (b'{"text": " \\n "}', 422, "rule_broken"),
     "byte order mark": (b'{"text": "a\\ufeffb"}', 422, "rule_broken"),
     "poll": (b'{"thread": [{"poll": {"options": ["a"], "duration_minutes": 5}}]}', 422, "not_yet"),
-    "next free slot": (b'{"text": "a", "scheduled_at": "next-free-slot"}', 422, "not_yet"),
+    "next free slot": (b'{"text": "a", "scheduled_at": "next-free-slot"}', 409, "no_free_slot"),
     "no offset": (b'{"text": "a", "scheduled_at": "2027-01-01T09:00:00"}', 422, "wrong_time"),
     "year 9999": (b'{"text": "a", "scheduled_at": "9999-12-31T23:59:59-14:00"}', 422, "wrong_time"),
     "year 1": (b'{"text": "a", "scheduled_at": "0001-01-01T00:00:00+14:00"}', 422, "wrong_time"),

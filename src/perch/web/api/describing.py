@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 from perch.web.api import answers
-from perch.web.api.orders import IDEMPOTENCY_KEY, FoundAt, NewPost
+from perch.web.api.orders import IDEMPOTENCY_KEY, NewPost
 from perch.web.api.problems import Problem
 from perch.web.errors import PROBLEM_JSON
 from perch.web.frame import Frame
@@ -35,10 +35,22 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def with_body(model: type[BaseModel]) -> dict[str, Any]:
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the answer that was read.",
+    "schema": {"type": "string"},
+}
+_bodies: dict[str, type[BaseModel]] = {}
+
+
+def with_body(model: type[BaseModel], *parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The body is read by our own hands, with a cap and named faults, so FastAPI cannot see it."""
+    _bodies[model.__name__] = model
     content = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}/{model.__name__}"}}}
-    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+    body = {"requestBody": {"required": True, "content": content}}
+    return {"openapi_extra": {**body, "parameters": list(parameters)} if parameters else body}
 
 
 WITH_A_NEW_POST: dict[str, Any] = {
@@ -60,7 +72,6 @@ WITH_A_NEW_POST: dict[str, Any] = {
         ],
     },
 }
-_BODIES = (NewPost, FoundAt)
 _environment = environment(Built()).overlay(loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]))
 
 
@@ -120,7 +131,7 @@ def describe(routes: Sequence[BaseRoute], origin: str) -> dict[str, Any]:
         title="Perch", version="1", description=_INTRODUCTION, routes=routes, servers=[{"url": origin}]
     )
     _, more = models_json_schema(
-        [*((body, "validation") for body in _BODIES), (Problem, "serialization")],
+        [*((body, "validation") for body in _bodies.values()), (Problem, "serialization")],
         ref_template=f"{_SCHEMAS}/{{model}}",
     )
     components = document.setdefault("components", {})

@@ -34,7 +34,7 @@ def when(said: str | LocalTime | None, now: datetime) -> When | None:
         case "next-free-slot":
             return NextFreeSlot()
         case _:
-            return _instant(said)
+            return instant(said, "scheduled_at")
 
 
 def _local(said: str) -> datetime:
@@ -44,13 +44,14 @@ def _local(said: str) -> datetime:
     return _existing(said, _WALL_EXAMPLE).replace(microsecond=0)
 
 
-def _instant(said: str) -> datetime:
+def instant(said: str, field: str) -> datetime:
+    """An instant of RFC 3339. Raises WrongTime, naming the field."""
     match = _INSTANT.fullmatch(said)
     if match is None:
-        raise WrongTime("scheduled_at is not an instant that can be read.", fix=_EXAMPLE)
+        raise WrongTime(f"{field} is not an instant that can be read.", fix=_EXAMPLE)
     if match["offset"] is None:
         raise WrongTime(
-            "scheduled_at names no offset from UTC, so it could mean many instants.",
+            f"{field} names no offset from UTC, so it could mean many instants.",
             fix=f"{_EXAMPLE} Or name the zone: {_WALL_EXAMPLE.removeprefix('Write it like ')}",
         )
     return _existing(said, _EXAMPLE)
@@ -61,4 +62,4 @@ def _existing(said: str, example: str) -> datetime:
         found = datetime.fromisoformat(said.upper())
         return found.astimezone(UTC) if found.tzinfo else found
     except (ValueError, OverflowError):
-        raise WrongTime("That is no date and time that exists.", fix=example) from None
+        raise WrongTime(f"{said[:40]} is no date and time that exists.", fix=example) from None

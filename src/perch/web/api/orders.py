@@ -88,7 +88,7 @@ class NewPost(JsonBody):
         """What is wanted. Raises BodyRefused, WrongTime and NotYet."""
         return Order(
             account=self.account,
-            cards=self._cards(),
+            cards=cards_of(self.text, self.thread),
             media_urls=tuple(self.media_urls),
             when=when(self.scheduled_at, now),
             jitter=timedelta(minutes=self.jitter_minutes),
@@ -98,14 +98,16 @@ class NewPost(JsonBody):
         """The same for two bodies that ask for the same post."""
         return self.model_dump_json(exclude={"dry_run"})
 
-    def _cards(self) -> tuple[WantedCard, ...]:
-        if self.thread is None:
-            return (WantedCard(self.text or ""),)
-        if self.text is not None:
-            raise BodyRefused([Fault("thread", "Give text or thread, not both.")])
-        if any(card.poll for card in self.thread):
-            raise NotYet("This Perch cannot post polls yet.", fix="Leave the poll out.")
-        return tuple(WantedCard(card.text, tuple(map(_media, card.media))) for card in self.thread)
+
+def cards_of(text: str | None, thread: list[Card] | None) -> tuple[WantedCard, ...]:
+    """The cards of a single text or of a thread. Raises BodyRefused and NotYet."""
+    if thread is None:
+        return (WantedCard(text or ""),)
+    if text is not None:
+        raise BodyRefused([Fault("thread", "Give text or thread, not both.")])
+    if any(card.poll for card in thread):
+        raise NotYet("This Perch cannot post polls yet.", fix="Leave the poll out.")
+    return tuple(WantedCard(card.text, tuple(map(_media, card.media))) for card in thread)
 
 
 def key_of(request: Request) -> str | None:

@@ -11,7 +11,7 @@ from perch.accounts import queries as accounts
 from perch.people.tokens import Scope
 from perch.posts import queries, repeats
 from perch.web.accepting import accept, preview
-from perch.web.api import answers, deciding, noticing
+from perch.web.api import answers, changing, deciding, noticing, recurring, slots
 from perch.web.api.asking import Heard, receipt_of, routes, told
 from perch.web.api.describing import PREFIX, WITH_A_NEW_POST, describe, page
 from perch.web.api.orders import NewPost, key_of
@@ -21,7 +21,10 @@ from perch.web.json_bodies import BodyRefused, Fault, read_json
 
 REMEMBERED = timedelta(days=7)
 router = routes(PREFIX)
+router.include_router(changing.router)
 router.include_router(deciding.router)
+router.include_router(recurring.router)
+router.include_router(slots.router)
 router.include_router(noticing.router)
 
 
@@ -65,11 +68,18 @@ async def list_posts(
 
 
 @router.get("/posts/{id}", summary="A post and its story", response_description="The post.")
-async def read_post(id: str, perch: Composition, asker: Heard) -> answers.PostWithStory:  # noqa: A002
-    """Everything that is known of one post."""
+async def read_post(
+    id: str,  # noqa: A002
+    response: Response,
+    perch: Composition,
+    asker: Heard,
+) -> answers.PostWithStory:
+    """Everything that is known of one post. The ETag is its version, for If-Match."""
     asker.require(Scope.POSTS_READ)
     async with perch.db.read() as session:
-        return answers.post(await receipt_of(session, asker, id), perch.settings.origin)
+        answer = answers.post(await receipt_of(session, asker, id), perch.settings.origin)
+    response.headers["ETag"] = f'"{answer.version}"'
+    return answer
 
 
 @router.get("/accounts", summary="The X accounts to post from", response_description="The accounts.")
