@@ -99,3 +99,17 @@ async def test_while_x_cannot_be_asked_nothing_is_believed(clock, x, guard):
     for _ in range(10):
         await guard.tick()
     assert not guard.may_dispatch()
+
+
+async def test_what_was_written_down_before_a_jump_cannot_be_reckoned_with_for_a_while(clock, x, guard):
+    assert guard.has_been_steady(300)
+    clock.wall += timedelta(hours=1)
+    assert not guard.has_been_steady(300)
+    x["time"] = clock.wall
+    for _ in range(3):
+        clock.pass_by(5)
+        await guard.tick()
+    assert guard.may_dispatch()
+    assert not guard.has_been_steady(300)
+    clock.pass_by(300)
+    assert guard.has_been_steady(300)

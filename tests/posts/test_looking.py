@@ -142,7 +142,7 @@ def world():
 def as_x_shows(text, *, with_media=False):
     """The post as the sandbox tells it on a timeline, and the ids of its media."""
     x, ada = world()
-    media_ids = ()
+    media_ids: tuple[str, ...] = ()
     if with_media:
         now = x.now()
         x.keep_media(Media("77", ada.id, "tweet_image", "image/png", 9, now, now + 10**6, finalized_at=now))

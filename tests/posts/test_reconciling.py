@@ -123,14 +123,14 @@ async def cards_of(kind, writer):
 
 
 KINDS = pytest.mark.parametrize("kind", ["single", "thread", "media"])
-ARRIVED = {
+ARRIVED: dict[str, dict[str, Any]] = {
     "the connection broke": {"action": "commit_then_drop"},
     "a 503": {"action": "commit_then_status", "status": 503},
     "half an answer": {"action": "cut"},
     "a page for people": {"action": "garbage", "kind": "html"},
     "broken gzip": {"action": "garbage", "kind": "gzip"},
 }
-LOST = {
+LOST: dict[str, dict[str, Any]] = {
     "the connection broke": {"action": "drop"},
     "a 500": {"action": "status", "status": 500},
     "a 404": {"action": "status", "status": 404},
@@ -265,7 +265,7 @@ async def test_a_timeline_with_gaps_is_no_absence(hand):
 
 async def test_while_the_clock_is_not_trusted_nothing_is_absent(hand):
     post = await lost(hand, "Patience")
-    hand.changes["trusts_clock"] = lambda: False
+    hand.changes["trusts_clock"] = lambda _seconds: False
     await hand.after(301)
     await hand.after(61)
     [attempt] = await hand.writer.attempts(post)

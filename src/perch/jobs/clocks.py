@@ -52,6 +52,7 @@ class ClockGuard:
         self._their_time = their_time
         self._last = self._read()
         self._steady = 0
+        self._jumped_at: float | None = None
         self.held_since: datetime | None = None
 
     def may_dispatch(self) -> bool:
@@ -60,10 +61,17 @@ class ClockGuard:
         jump = jumped(before, self._last)
         if abs(jump) > self._most:
             self._steady = 0
+            self._jumped_at = self._last.elapsed
             if self.held_since is None:
                 self.held_since = self._last.wall
                 log.error("clock_jumped", seconds=round(jump.total_seconds()))
         return self.held_since is None
+
+    def has_been_steady(self, seconds: float) -> bool:
+        """Whether what was written down that long ago by this clock can be reckoned with today."""
+        if not self.may_dispatch():
+            return False
+        return self._jumped_at is None or self._last.elapsed - self._jumped_at >= seconds
 
     async def tick(self) -> None:
         """One turn, with each sweep: a held clock is believed when it runs steadily and X agrees."""

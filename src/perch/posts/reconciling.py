@@ -56,7 +56,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Looks for what got no verdict. ``trusts_clock``: whether absence may be reckoned by this clock now."""
+    """Looks for what got no verdict.
+
+    ``trusts_clock``: whether this clock ran steadily for so many seconds, so that absence can be reckoned.
+    """
 
     db: Database
     clock: Clock
@@ -64,7 +67,7 @@ class Reconciler:
     committer: Committer
     lines: Lines
     may_look: bool = True
-    trusts_clock: Callable[[], bool] = lambda: True
+    trusts_clock: Callable[[float], bool] = lambda _seconds: True
 
     async def look(self, account_id: int, fence: int) -> None:
         """Settle what is due in this account's lane, as far as one reading of its timeline can."""
@@ -141,10 +144,12 @@ class Reconciler:
                 if isinstance(proof, looking.Absent) or proof.absences:
                     return sightings.unclear(question, x_post_ids, now)
                 return sightings.not_seen(question, proof, now, len(read.posts))
-            case NotSeen() if read.is_complete and self.trusts_clock():
-                return sightings.not_seen(question, self._proof(question, read), now, len(read.posts))
-            case NotSeen():
+            case NotSeen() if not read.is_complete:
                 return self._failed(question, x.Unavailable("X did not tell the whole timeline."))
+            case NotSeen() if not self.trusts_clock(self.pace.latest_arrival + self.pace.visibility):
+                return self._failed(question, x.Unavailable("This server's clock was set a moment ago."))
+            case NotSeen():
+                return sightings.not_seen(question, self._proof(question, read), now, len(read.posts))
         assert_never(sighting)
 
     def _proof(self, question: Question, read: Read) -> looking.LookAgain | looking.Absent:
