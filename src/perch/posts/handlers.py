@@ -1,7 +1,7 @@
 """Jobs of this room: the drain of one account's lane, and the sweep that hints at it again."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from perch.clock import Clock
 from perch.db import Database
@@ -14,15 +14,19 @@ from perch.posts.publishing import Publisher
 from perch.posts.recovering import Recovery
 from perch.posts.scheduling import DRAIN
 
+Moment = tuple[int, datetime]
+"""An account, and when it has something to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Re-derives lost hints from the rows."""
+    """Re-derives lost hints from the rows. What was hinted ahead is not hinted again before its moment."""
 
     db: Database
     clock: Clock
     engine: Engine
     pace: Pace
+    _ahead: set[Moment] = field(default_factory=set)
 
     async def hint_what_is_due(self) -> None:
         now = self.clock.now()
@@ -30,11 +34,12 @@ class Sweep:
         until = now + timedelta(seconds=2 * self.pace.sweep)
         async with self.db.read() as session:
             due = await queries.due_accounts(session, now)
-            coming = await queries.coming(session, now, until)
-        for account_id in due:
-            await self.engine.hint(DRAIN, str(account_id), now)
-        for account_id, at in coming:
-            await self.engine.hint(DRAIN, str(account_id), at)
+            coming = {*await queries.coming(session, now, until), *await queries.waking(session, now, until)}
+        fresh = coming - self._ahead
+        self._ahead.difference_update([moment for moment in self._ahead if moment[1] <= now])
+        self._ahead.update(fresh)
+        moments = [*((account_id, now) for account_id in due), *fresh]
+        await self.engine.hint_all(DRAIN, [(str(account_id), at) for account_id, at in moments])
 
 
 def register(
