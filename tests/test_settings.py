@@ -1,6 +1,7 @@
 """Every setting: from the environment, a file and ``.env``; and wrong values, each named in a sentence."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,24 @@ from perch.settings import (
     unknown,
 )
 
+KEYS = "k2:a-new-key-of-at-least-thirty-two-characters,k1:an-old-key-of-at-least-thirty-two-characters"
+
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("8080", 8080),
     "public_url": ("https://perch.example/", "https://perch.example"),
     "data_dir": ("/srv/perch", Path("/srv/perch")),
     "database_url": ("postgresql+asyncpg://perch@db/perch", "postgresql+asyncpg://perch@db/perch"),
-    "secret_key": ("k2:new-key,k1:old-key", "k2:new-key,k1:old-key"),
+    "high_water_file": ("/srv/high-water", Path("/srv/high-water")),
+    "secret_key": (KEYS, KEYS),
     "x_client_id": ("an-id", "an-id"),
     "x_client_secret": ("a-secret", "a-secret"),
     "x_api_url": ("http://127.0.0.1:7000/", "http://127.0.0.1:7000"),
     "x_authorize_url": ("http://127.0.0.1:7000/i/oauth2/authorize", "http://127.0.0.1:7000/i/oauth2/authorize"),
     "x_callback_path": ("/auth/twitter", "/auth/twitter"),
+    "x_look": ("false", False),
+    "x_revoke_before_refresh": ("true", True),
+    "monthly_budget": ("20", Decimal(20)),
     "x_plan": ("legacy-basic", Plan.LEGACY_BASIC),
     "sandbox": ("off", SandboxMode.OFF),
     "sandbox_port": ("7001", 7001),
@@ -52,7 +59,8 @@ BAD = [
     ("database_url", "not an address"), ("database_url", "mysql://db/perch"),
     ("database_url", "postgresql://db/perch"), ("database_url", "sqlite:///perch.db"),
     ("secret_key", ","), ("secret_key", "k1:"), ("secret_key", "a.b:long-random-key"), ("secret_key", ":key"),
-    ("secret_key", "k1:one-long-key,k1:another-long-key"),
+    ("secret_key", f"{KEYS},k1:another-long-key-of-at-least-thirty-two-characters"),
+    ("secret_key", "password"), ("secret_key", "k1:thirty-one-characters-of-random"),
     ("x_api_url", "api.x.com"), ("x_api_url", "https://api.x.com/2"), ("x_authorize_url", "x.com/i"),
     ("x_callback_path", "auth/x"), ("x_callback_path", "//evil.example"),
     ("x_callback_path", "/{anything}"), ("x_callback_path", "/auth/x?a=b"), ("x_callback_path", "/"),
@@ -110,9 +118,9 @@ def test_each_secret_comes_from_a_file_of_its_own(name, tmp_path, monkeypatch):
 
 
 def test_a_secret_s_file_may_be_named_in_dotenv(tmp_path):
-    (tmp_path / "secret").write_text("k7:from-a-file\n")
+    (tmp_path / "secret").write_text("k7:a-key-of-thirty-two-characters-from-a-file\n")
     (tmp_path / ".env").write_text(f"PERCH_SECRET_KEY_FILE={tmp_path / 'secret'}\n")
-    assert plain(load().secret_key) == "k7:from-a-file"
+    assert plain(load().secret_key) == "k7:a-key-of-thirty-two-characters-from-a-file"
 
 
 def test_a_slip_in_a_setting_s_name_is_found_wherever_it_is_written(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ _DATABASES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+/?")
 # A key's id stands before a dot in what it sealed, so it holds none itself.
 _KEY = re.compile(r"(?:(?P<kid>[A-Za-z0-9_-]+):)?(?P<key>[^:\s]+)")
+_LEAST_KEY = 32
 
 
 class WrongSetting(PerchError):
@@ -145,6 +146,8 @@ class Settings(BaseSettings):
             kids = [match["kid"] for match in found if match]
             if None in found or len(set(kids)) < len(kids):
                 raise ValueError("must be one long random key, or a list of kid:key with a kid for each")
+            if any(len(match["key"]) < _LEAST_KEY for match in found if match):
+                raise ValueError(f"must have keys of {_LEAST_KEY} random characters at least")
         return value
 
     @field_validator("x_callback_path")

@@ -20,13 +20,14 @@ import perch.notices.models
 import perch.people.models
 import perch.posts.models  # noqa: F401 - each import hangs a room's tables on the metadata
 from perch import folder
-from perch.accounts import apps, lanes
+from perch.accounts import apps, lanes, resealing
 from perch.accounts import queries as accounts
 from perch.accounts.apps import SandboxApp
 from perch.accounts.clients import XClients
 from perch.accounts.handlers import Upkeep
 from perch.accounts.leftovers import Leftovers
 from perch.accounts.refreshing import Refresher
+from perch.accounts.resealing import Resealed
 from perch.accounts.tokens import Keyring, Ready
 from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
@@ -69,6 +70,12 @@ class WrongKey(PerchError):
     """The database's secrets were sealed with another key."""
 
     code = "wrong_key"
+
+
+class KeyStillNeeded(WrongKey):
+    """A key was dropped although something is sealed with it."""
+
+    code = "key_still_needed"
 
 
 class OldDatabase(PerchError):
@@ -268,6 +275,24 @@ async def _check_key(perch: Perch) -> None:
                 "PERCH_SECRET_KEY is not the key that sealed this database.",
                 fix="Put the old key back; if you never set one, it is in the data folder as secret.key.",
             )
+        if lost := await resealing.foreign(session, perch.sealer.kids):
+            raise KeyStillNeeded(
+                f"PERCH_SECRET_KEY lacks a key that {lost} secrets of this database are sealed with.",
+                fix="Put that key back behind the new one, and run perch secrets rotate.",
+            )
+
+
+async def rotate(perch: Perch) -> list[Resealed]:
+    """Seal everything with the first key. Raises WrongKey and KeyStillNeeded.
+
+    Only when nothing needs the other keys is the database known by the first one alone.
+    """
+    await _check_key(perch)
+    columns = await resealing.reseal(perch.db.write, perch.sealer)
+    async with perch.db.write() as session:
+        if not await resealing.foreign(session, [perch.sealer.kid]):
+            await state_fact(session, _KEY_CHECK, perch.sealer.check_value())
+    return columns
 
 
 async def require_current(perch: Perch) -> None:

@@ -145,7 +145,7 @@ def test_doctor_finds_a_database_of_another_version(command, instance):
         (
             {
                 "PERCH_DATABASE_URL": "postgresql+asyncpg://perch@127.0.0.1:9/perch",
-                "PERCH_SECRET_KEY": "k1:a-key-for-tests",
+                "PERCH_SECRET_KEY": "k1:a-key-for-tests-that-opens-nothing-else",
             },
             "database",
             "broken",

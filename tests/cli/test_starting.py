@@ -24,6 +24,7 @@ def taken_port() -> Iterator[str]:
         ("PERCH_PUBLIC_URL", "perch.example"),
         ("PERCH_DATABASE_URL", "mysql://db/perch"),
         ("PERCH_SECRET_KEY", ","),
+        ("PERCH_SECRET_KEY", "k1:too-short"),
         ("PERCH_SECRET_KEY_FILE", "/no/such/file"),
         ("PERCH_DATA_DIR", "/dev/null/data"),
         ("PERCH_SIGN_IN", "everybody"),
@@ -57,7 +58,9 @@ def test_the_port_beside_the_last_one_is_no_port(command):
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(command):
-    ended = command("up", PERCH_DATABASE_URL=NO_SERVER, PERCH_SECRET_KEY="k1:a-key-for-tests")
+    ended = command(
+        "up", PERCH_DATABASE_URL=NO_SERVER, PERCH_SECRET_KEY="k1:a-key-for-tests-that-opens-nothing-else"
+    )
     assert ended.returncode == 1
     assert "PERCH_DATABASE_URL" in ended.stderr
     assert "c4n4ry" not in ended.stderr + ended.stdout
@@ -70,13 +73,19 @@ def test_postgres_without_a_key_is_refused_with_the_setting_s_name(command):
 
 def test_another_key_than_the_database_s_is_refused_and_the_old_one_still_fits(command):
     name = "PERCH_SECRET_KEY"
-    assert command("migrate", **{name: "k1:the-first-key"}).returncode == 0
-    for wrong in ("k1:another-key", "k2:another-key"):
+    assert command("migrate", **{name: "k1:the-first-key-of-this-database-of-tests"}).returncode == 0
+    for wrong in (
+        "k1:another-key-than-the-first-of-these-tests",
+        "k2:another-key-than-the-first-of-these-tests",
+    ):
         ended = command("up", **{name: wrong})
         assert (ended.returncode, name in ended.stderr) == (1, True)
-    for right in ("k1:the-first-key", "k2:a-newer-key,k1:the-first-key"):
+    for right in (
+        "k1:the-first-key-of-this-database-of-tests",
+        "k2:a-newer-key-of-this-database-of-tests,k1:the-first-key-of-this-database-of-tests",
+    ):
         assert command("migrate", **{name: right}).returncode == 0
-    assert command("up", **{name: "k2:a-newer-key"}).returncode == 1
+    assert command("up", **{name: "k2:a-newer-key-of-this-database-of-tests"}).returncode == 1
 
 
 def test_without_a_migrated_database_they_name_the_version_they_want(command, monkeypatch):

@@ -84,4 +84,4 @@ def test_the_example_file_can_be_used_with_every_line_switched_on(
 
 def test_the_secrets_that_files_may_hold_are_named(read: Read) -> None:
     wanted = {f"PERCH_{name.upper()}_FILE" for name in SECRETS if name in Settings.model_fields}
-    assert set(re.findall(r"`(PERCH_\w+_FILE)`", read("docs/settings.md"))) == wanted
+    assert set(re.findall(r"`(PERCH_\w+_FILE)`", read("docs/settings.md"))) - NAMES == wanted

@@ -219,3 +219,47 @@ def test_a_quicker_pace_keeps_the_proportions():
 
 def test_a_lane_outlives_the_call_that_runs_in_it():
     assert Pace().http < Pace().lease
+
+
+class GivenUp(Exception):
+    """The work was cut short."""
+
+
+async def test_work_that_may_be_cut_short_is_when_the_engine_stops(bench):
+    async def quick():
+        return "done"
+
+    assert await bench.engine.unless_stopping(quick(), GivenUp) == "done"
+    long = asyncio.create_task(bench.engine.unless_stopping(asyncio.sleep(60), GivenUp))
+    await asyncio.sleep(0)
+    bench.engine.stop()
+    with pytest.raises(GivenUp):
+        await asyncio.wait_for(long, 5)
+
+
+async def test_while_no_work_may_be_done_ticks_turn_and_sweeps_and_hints_wait():
+    allowed: list[bool] = []
+    turns: list[str] = []
+
+    async def tick():
+        turns.append("tick")
+
+    async def sweep():
+        turns.append("sweep")
+
+    async def hear(key):
+        turns.append(key)
+
+    engine = Engine(SystemClock(), sweep_every=0.02, may_work=lambda: bool(allowed))
+    engine.handle("listen", hear)
+    engine.each_tick(tick)
+    engine.each_sweep(sweep)
+    running = asyncio.create_task(engine.run())
+    await engine.hint("listen", "dropped", SystemClock().now())
+    await until(lambda: turns.count("tick") > 3)
+    assert set(turns) == {"tick"}
+    allowed.append(True)
+    await until(lambda: "sweep" in turns)
+    assert "dropped" not in turns
+    engine.stop()
+    await asyncio.wait_for(running, 10)

@@ -73,6 +73,19 @@ async def test_the_sandbox_ends_with_perch_even_when_perch_is_killed(instance):
     assert await instance.stop(again) == 0
 
 
+async def test_a_sandbox_that_crashes_is_begun_again_with_what_it_remembers(instance):
+    process = await instance.up()
+    await instance.login()
+    [sandbox] = psutil.Process(process.pid).children()
+    sandbox.kill()
+    await until(
+        lambda: [one.pid for one in psutil.Process(process.pid).children()] not in ([], [sandbox.pid])
+    )
+    posted = await asyncio.to_thread(instance.run, "post", "After the crash", "--json")
+    assert json.loads(posted.stdout)["state"] == "published"
+    assert await instance.stop(process) == 0
+
+
 async def test_a_send_in_flight_is_recorded_before_perch_ends(instance):
     process = await instance.up()
     await instance.login()

@@ -4,14 +4,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from perch import wiring
+from perch.accounts.models import XApp
 from perch.clock import SystemClock
 from perch.jobs.beating import Beat, is_restored, last_beat, last_mark
 from perch.notices.models import Notice
 from perch.posts import restoring
 from perch.posts.models import Post
+from perch.settings import WrongSetting
 
 
 async def notices(house):
@@ -123,3 +125,10 @@ async def test_what_was_on_its_way_in_a_restored_database_is_put_to_a_person(hou
     assert (await ada.read(post)).post.state == "needs_you"
     assert [one.state for one in await ada.attempts(post)] == ["needs_you"]
     assert len(await house.ledger()) == 1
+
+
+async def test_a_pace_for_tests_is_refused_where_accounts_of_x_itself_are_connected(house, ada):
+    async with house.perch.db.write() as session:
+        await session.execute(update(XApp).values(kind="live"))
+    with pytest.raises(WrongSetting, match="PERCH_PACE"):
+        await wiring.bring_up_to_date(house.perch)

@@ -62,6 +62,16 @@ async def spend_attempt(session: AsyncSession, attempt_id: int, now: datetime) -
     return spent is not None
 
 
+async def has_live_accounts(session: AsyncSession) -> bool:
+    """Whether an account of X itself is connected, and not only of the sandbox."""
+    connected = (
+        select(XAccount.id)
+        .join(XApp, XApp.id == XAccount.app_id)
+        .where(XApp.kind == AppKind.LIVE, XAccount.disconnected_at.is_(None))
+    )
+    return bool(await session.scalar(select(connected.exists())))
+
+
 async def forget_attempts(session: AsyncSession, before: datetime) -> None:
     """Drop sign-ins that expired long ago."""
     await session.execute(delete(LoginAttempt).where(LoginAttempt.expires_at < before))

@@ -20,6 +20,7 @@ from perch.wiring import Perch, root_key, sandbox_secret
 log = structlog.get_logger(__name__)
 _CALLBACKS = ("/auth/x", "/auth/twitter", "/oauth/callback", "/callback")
 _STARTING_SECONDS = 15
+_BREATH_SECONDS = 1
 
 
 class SandboxFailed(PerchError):
@@ -38,9 +39,41 @@ def run(settings: Settings, port: int | None, data: Path | None) -> NoReturn:
 
 @asynccontextmanager
 async def child(perch: Perch) -> AsyncIterator[None]:
-    """The sandbox beside Perch, with what it remembers in the data folder. Raises SandboxFailed."""
-    settings = perch.settings
-    _require_free_port(settings)
+    """The sandbox beside Perch, with what it remembers in the data folder; begun again should it end.
+
+    Raises SandboxFailed when it does not start at all.
+    """
+    _require_free_port(perch.settings)
+    process = await _begun(perch.settings)
+    watching = asyncio.create_task(_watch(perch.settings, process))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(settings: Settings, process: asyncio.subprocess.Process) -> None:
+    try:
+        while True:
+            log.error("sandbox_ended", code=await process.wait())
+            process = await _again(settings)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+async def _again(settings: Settings) -> asyncio.subprocess.Process:
+    while True:
+        await asyncio.sleep(_BREATH_SECONDS)
+        try:
+            return await _begun(settings)
+        except SandboxFailed as error:
+            log.warning("sandbox_not_started", cause=error.sentence)
+
+
+async def _begun(settings: Settings) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         *_arguments(settings, settings.local_x_port),
         "--data", str(settings.data_dir / "sandbox.db"), "--quiet", "--with-parent", str(os.getpid()),
@@ -48,11 +81,11 @@ async def child(perch: Perch) -> AsyncIterator[None]:
     )  # fmt: skip
     try:
         await _until_it_listens(process, settings)
-        yield
-    finally:
+    except BaseException:
         if process.returncode is None:
-            process.terminate()
-            await process.wait()
+            process.kill()
+        raise
+    return process
 
 
 def _agreed(settings: Settings) -> dict[str, str]:

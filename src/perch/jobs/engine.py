@@ -5,8 +5,9 @@ the rows are the truth, and a sweep derives the hints again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perch.clock import Clock
 from perch.jobs.hints import Hint, Hints, HintsLost, InMemoryHints
 
+T = TypeVar("T")
 Handler = Callable[[str], Awaitable[None]]
 Sweep = Callable[[], Awaitable[None]]
 
@@ -97,6 +99,20 @@ class Engine:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    async def unless_stopping(self, work: Coroutine[Any, Any, T], refusal: type[Exception]) -> T:
+        """What the work answers. It is cut short, and the refusal raised, when the engine is to stop."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise refusal
+            return working.result()
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def sweep(self) -> None:
         """One turn of every sweep."""

@@ -50,7 +50,7 @@ class Lines(Protocol):
 
 
 class Uploads(Protocol):
-    """Gives X the media of a card and answers with X's ids for them, in order."""
+    """Gives X the media of a card and answers with X's ids for them, in order. May raise Stopping."""
 
     async def ensure(self, line: Line, account_id: int, card: queries.Card) -> tuple[str, ...]: ...
 
@@ -87,6 +87,10 @@ class _TooOld(Exception):
 
 class _LostRace(Exception):
     """The post was cancelled, edited, or another worker holds the lane now."""
+
+
+class Stopping(Exception):
+    """The process is to end, and nothing was sent: the lane goes back, the post out after the next start."""
 
 
 class _NoParent(Exception):
@@ -207,7 +211,7 @@ class Publisher:
         """What came of the post, which is still to be recorded; None when it is not ours any more."""
         try:
             return await self._publish_cards(lane, post, held)
-        except _LostRace:
+        except (_LostRace, Stopping):
             return None  # who cancels or edits between claim and arm wins; the post is as they want it
         except Exception:
             # A post that we stumble over must not hold up those behind it; what was sent is recovered.

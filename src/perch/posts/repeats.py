@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -66,6 +66,11 @@ async def remember(session: AsyncSession, key: Key, post_id: int) -> None:
         .where(RememberedRequest.owner == key.owner, RememberedRequest.key_hash == _digest(key.value))
         .values(post_id=post_id)
     )
+
+
+async def forget_expired(session: AsyncSession, now: datetime) -> None:
+    """Drop every key whose lifetime is over."""
+    await session.execute(delete(RememberedRequest).where(RememberedRequest.expires_at <= now))
 
 
 async def _row(session: AsyncSession, key: Key) -> RememberedRequest | None:

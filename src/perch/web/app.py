@@ -15,7 +15,9 @@ from perch.web.body_cap import BodyCap
 from perch.web.crossing import SameOrigin
 from perch.web.deps import Composition, visitor_or_none
 from perch.web.headers import SecurityHeaders
+from perch.web.heads import HeadAsGet
 from perch.web.hosts import OneHost
+from perch.web.pages import coming_back
 from perch.web.static_files import Built
 from perch.web.templating import Templates
 from perch.web.unforeseen import CatchUnforeseen
@@ -31,6 +33,7 @@ def create_app(perch: Perch) -> FastAPI:
     app.state.perch = perch
     app.state.templates = Templates(built)
     # The last one added is the outermost.
+    app.add_middleware(HeadAsGet, callbacks={perch.settings.x_callback_path, *coming_back.PATHS})
     app.add_middleware(CatchUnforeseen)
     app.add_middleware(SameOrigin, settings=perch.settings)
     app.add_middleware(OneHost, settings=perch.settings)
