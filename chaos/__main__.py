@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import sys
+from typing import Any
 
 from chaos import campaign
 from chaos.cluster import NoPostgres
@@ -14,12 +16,19 @@ def main() -> int:
     """The last line is the report; 1 when a promise was broken, 2 when nothing could be tried."""
     try:
         plan = Plan.read()
-        report = asyncio.run(campaign.run(plan, keep=bool(os.environ.get("KEEP"))))
+        report = asyncio.run(_until_told_to_stop(plan))
     except (BadPlan, NoPostgres) as error:
         print(error, file=sys.stderr)
         return 2
     print(json.dumps(report))
     return 0 if campaign.is_clean(report) else 1
+
+
+async def _until_told_to_stop(plan: Plan) -> dict[str, Any]:
+    """A campaign that is ended from outside takes its processes along."""
+    running = asyncio.ensure_future(campaign.run(plan, keep=bool(os.environ.get("KEEP"))))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ async def _until_rest(
     working: tuple["asyncio.Task[None]", ...],
 ) -> None:
     """Look every second; over when all is at rest, or when nothing has moved for a long while."""
-    moved, before, told = time.monotonic(), Counter[str](), 0.0
+    moved, most, told = time.monotonic(), -1, 0.0
     while True:
         await asyncio.sleep(1)
         try:
@@ -132,13 +132,14 @@ async def _until_rest(
         for post in posts:
             if post.state in ENDED:
                 ended.setdefault(post.public_id, post.state)
-        if states != before:
-            moved, before = time.monotonic(), states
+        at_rest = sum(count for state, count in states.items() if state in AT_REST)
+        if at_rest != most:
+            moved, most = time.monotonic(), at_rest
         is_fed = all(task.done() for task in working)
-        if is_fed and all(post.state in AT_REST for post in posts):
+        if is_fed and at_rest == len(posts):
             return
         if is_fed and time.monotonic() - moved > STUCK_SECONDS:
-            say(f"nothing has moved for {STUCK_SECONDS:g} s: {dict(states)}")
+            say(f"nothing has come to rest for {STUCK_SECONDS:g} s: {dict(states)}")
             return
         if time.monotonic() - told > 10:
             told = time.monotonic()
