@@ -14,10 +14,22 @@ from PIL import Image
 from perch import folder
 
 COMMANDS = (
-    "up", "serve", "worker", "sandbox", "migrate", "post", "accounts", "login", "invite",
-    "doctor", "release", "verify", "weigh",
+    "up", "serve", "worker", "sandbox", "migrate", "post", "thread", "queue", "slots", "accounts",
+    "login", "invite", "doctor", "release", "verify", "weigh",
 )  # fmt: skip
-WITH_JSON = ("post", "accounts", "login", "invite", "doctor", "release", "verify", "weigh")
+WITH_JSON = (
+    "thread",
+    "queue",
+    "slots",
+    "post",
+    "accounts",
+    "login",
+    "invite",
+    "doctor",
+    "release",
+    "verify",
+    "weigh",
+)
 
 
 def in_a_week():

@@ -19,6 +19,7 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Account = Annotated[Optional[str], typer.Option("--account", help="Which account, as @handle or id.")]  # noqa: UP045
+_WHEN = "2026-12-01T09:00, “tomorrow 9am”, next (the next free slot), or now."
 
 
 @app.command(epilog="Example: perch up")
@@ -69,7 +70,7 @@ def post(
     text: Annotated[str, typer.Argument(help="What to say; - reads it from standard input.")],
     media: Annotated[Optional[list[Path]], typer.Option(help="A picture, GIF or video; up to four.")] = None,  # noqa: UP045
     alt: Annotated[list[str] | None, typer.Option(help="A description for each --media, in order.")] = None,
-    at: Annotated[str | None, typer.Option(help="When, such as 2026-12-01T09:00+01:00; default now.")] = None,
+    at: Annotated[str | None, typer.Option(help=_WHEN)] = None,
     account: Account = None,
     dry_run: Annotated[bool, typer.Option(help="Check and price it; send nothing.")] = False,
     as_json: AsJson = False,
@@ -79,6 +80,94 @@ def post(
 
     wish = Wish(text, tuple(media or ()), tuple(alt or ()), at, account, dry_run)
     raise typer.Exit(asyncio.run(run(load(), wish, as_json=as_json)))
+
+
+@app.command(epilog="Example: perch thread notes.md --at 'tomorrow 9am' --dry-run")
+def thread(
+    file: Annotated[Path, typer.Argument(help="A text with lines of --- between the cards; - reads input.")],
+    at: Annotated[str | None, typer.Option(help=_WHEN)] = None,
+    account: Account = None,
+    dry_run: Annotated[bool, typer.Option(help="Check and price every card; send nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Post a thread from a file, checked whole before its first card is sent."""
+    from perch.cli.threads import run
+
+    raise typer.Exit(asyncio.run(run(load(), file, at, account, dry_run=dry_run, as_json=as_json)))
+
+
+@app.command(epilog="Example: perch queue")
+def queue(as_json: AsJson = False) -> None:
+    """List what is to come, and what waits for you."""
+    from perch.cli.queueing import run
+
+    asyncio.run(run(load(), as_json=as_json))
+
+
+@app.command(epilog="Example: perch slots @ada --set 'mon-fri 09:00,17:30; sat 10:00'")
+def slots(
+    account: Annotated[str | None, typer.Argument(help="@handle or id; not needed with one account.")] = None,
+    slots: Annotated[str | None, typer.Option("--set", help="The slots from now on; '' for none.")] = None,
+    zone: Annotated[str | None, typer.Option(help="The account's time zone, such as Europe/Berlin.")] = None,
+    late: Annotated[str | None, typer.Option(help="Late posts: send them (up to 6 h), or ask.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the weekly slots of an account."""
+    from perch.cli.slotting import Wish, run
+
+    asyncio.run(run(load(), Wish(account, slots, zone, late), as_json=as_json))
+
+
+recurring = typer.Typer(help="Posts that come again.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(recurring, name="recurring", epilog="Example: perch recurring list")
+Recurring = Annotated[str, typer.Argument(help="Its id, from perch recurring list.")]
+
+
+@recurring.command("list", epilog="Example: perch recurring list --json")
+def list_recurring(as_json: AsJson = False) -> None:
+    """List the posts that come again."""
+    from perch.cli.recurring import show
+
+    asyncio.run(show(load(), as_json=as_json))
+
+
+@recurring.command("add", epilog="Example: perch recurring add 'mon 09:00' 'A good week to all'")
+def add_recurring(
+    rule: Annotated[str, typer.Argument(help="“daily 09:00”, “mon,thu 17:30”, or cron.")],
+    texts: Annotated[Optional[list[str]], typer.Argument(help="Texts that are taken in turn.")] = None,  # noqa: UP045
+    file: Annotated[Optional[list[Path]], typer.Option(help="A thread as one more text; repeatable.")] = None,  # noqa: UP045
+    account: Account = None,
+    zone: Annotated[str | None, typer.Option(help="Whose wall clock; the account's unless said.")] = None,
+    jitter: Annotated[int, typer.Option(help="Minutes that chance may move it.", min=0, max=120)] = 0,
+    late: Annotated[str, typer.Option(help="Late turns: send, ask or skip.")] = "send",
+    most: Annotated[int | None, typer.Option(help="How many times at most.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a post that comes again."""
+    from perch.cli.recurring import Wish, add
+
+    wish = Wish(rule, tuple(texts or ()), tuple(file or ()), account, zone, jitter, late, most)
+    asyncio.run(add(load(), wish, as_json=as_json))
+
+
+@recurring.command("next", epilog="Example: perch recurring next q8zr2mxk4t6v9c3b --count 5")
+def next_recurring(
+    recurrence: Recurring,
+    count: Annotated[int, typer.Option(help="How many times.", min=1, max=100)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show the next times of a post that comes again."""
+    from perch.cli.recurring import upcoming
+
+    asyncio.run(upcoming(load(), recurrence, count, as_json=as_json))
+
+
+@recurring.command("stop", epilog="Example: perch recurring stop q8zr2mxk4t6v9c3b")
+def stop_recurring(recurrence: Recurring, as_json: AsJson = False) -> None:
+    """End a post that comes again; what was sent stays."""
+    from perch.cli.recurring import stop
+
+    asyncio.run(stop(load(), recurrence, as_json=as_json))
 
 
 @app.command(epilog="Example: perch accounts --json")
@@ -147,6 +236,18 @@ def weigh(
     from perch.cli.weighing import run
 
     raise typer.Exit(run(load(), text, as_json=as_json))
+
+
+secrets = typer.Typer(help="Secrets at rest: change the key.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(secrets, name="secrets", epilog="Example: perch secrets rotate")
+
+
+@secrets.command("rotate", epilog="Example: perch secrets rotate --json")
+def rotate_secrets(as_json: AsJson = False) -> None:
+    """Seal everything at rest with the first key of PERCH_SECRET_KEY."""
+    from perch.cli.rotating import run
+
+    raise typer.Exit(asyncio.run(run(load(), as_json=as_json)))
 
 
 keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True, rich_markup_mode=None)

@@ -178,6 +178,18 @@ async def coming(session: AsyncSession, now: datetime, until: datetime) -> Seque
     ] + [(account_id, look_at) for account_id, look_at in await session.execute(looks) if look_at]
 
 
+async def waking(session: AsyncSession, now: datetime, until: datetime) -> Sequence[tuple[int, datetime]]:
+    """(account, instant) of accounts whose rest, or whose X app's, ends soon, and that have something due."""
+    ends = (XAccount.rests_until, XApp.rests_until)
+    has_due = exists().where(Post.account_id == XAccount.id, is_open(), Post.due_at <= until)
+    statement = (
+        select(XAccount.id, *ends)
+        .join(XApp, XApp.id == XAccount.app_id)
+        .where(or_(*(end.between(now, until) for end in ends)), has_due)
+    )
+    return [(row[0], max(end for end in row[1:] if end)) for row in await session.execute(statement)]
+
+
 async def accounts_needed(session: AsyncSession, until: datetime) -> Sequence[int]:
     """Accounts that have something to send by then, the earliest first."""
     found = await session.scalars(
@@ -252,17 +264,30 @@ async def recent(
     session: AsyncSession, workspace_id: int, *, limit: int = 50, before: int | None = None
 ) -> list[Listed]:
     """The workspace's newest posts. ``before`` continues below a post's inner id."""
-    statement = (
+    statement = _listing(workspace_id).order_by(Post.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(Post.id < before)
+    return await _listed(session, statement)
+
+
+async def unfinished(session: AsyncSession, workspace_id: int, *, limit: int) -> list[Listed]:
+    """What is to come and what waits for a person, what is due first at the top."""
+    states = (*OPEN_STATES, PostState.MISSED, PostState.NEEDS_YOU)
+    statement = _listing(workspace_id).where(Post.state.in_(states)).order_by(Post.due_at, Post.id)
+    return await _listed(session, statement.limit(limit))
+
+
+def _listing(workspace_id: int) -> Select[Post, XAccount, XApp, Segment]:
+    return (
         select(Post, XAccount, XApp, Segment)
         .join(XAccount, XAccount.id == Post.account_id)
         .join(XApp, XApp.id == XAccount.app_id)
         .join(Segment, and_(Segment.post_id == Post.id, Segment.position == 0))
         .where(Post.workspace_id == workspace_id)
-        .order_by(Post.id.desc())
-        .limit(limit)
     )
-    if before is not None:
-        statement = statement.where(Post.id < before)
+
+
+async def _listed(session: AsyncSession, statement: Select[Post, XAccount, XApp, Segment]) -> list[Listed]:
     rows = (await session.execute(statement)).all()
     found = await segments_of(session, [row[0].id for row in rows])
     unsure = await checking(session, [row[0].id for row in rows])
