@@ -18,6 +18,8 @@ from perch.posts import outcomes, settling, steps
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
 from perch.posts.publishing import Line
 from perch.posts.recovering import Recovery
+from perch.posts.retrying import AskPerson
+from perch.x.errors import Unconfirmed
 
 LEASE = timedelta(seconds=60)
 
@@ -197,7 +199,8 @@ async def test_a_button_works_also_when_the_page_s_post_was_read_before_it_came_
     async with perch.db.write() as session:
         read_before = await session.get_one(Post, post.id)
         # Another process writes this down between our read and our lock.
-        lost = outcomes.lost_answer(post, segment, attempt, perch.clock.now(), perch.pace)
+        error, asking = Unconfirmed("Lost."), AskPerson("Is it there?")
+        lost = outcomes.failed(post, segment, attempt.id, perch.clock.now(), error, asking)
         for table, key, values in (
             (Post, post.id, lost.post),
             (Segment, segment.id, lost.segment),
