@@ -7,13 +7,15 @@ import signal
 import sys
 from typing import Any
 
-from chaos import campaign
+from chaos import campaign, mutants
 from chaos.cluster import NoPostgres
 from chaos.plan import BadPlan, Plan
 
 
 def main() -> int:
     """The last line is the report; 1 when a promise was broken, 2 when nothing could be tried."""
+    if sys.argv[1:2] == ["mutants"]:
+        return mutants.run(sys.argv[2:])
     try:
         plan = Plan.read()
         report = asyncio.run(_until_told_to_stop(plan))

@@ -101,4 +101,4 @@ class Publishing(RuleBasedStateMachine):
 
 def test_whatever_happens_in_whatever_order(template_database: Path, tmp_path: Path) -> None:
     Publishing.template, Publishing.folder = template_database, tmp_path
-    run_state_machine_as_test(Publishing, settings=TRIED)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Publishing, settings=TRIED)

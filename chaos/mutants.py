@@ -1,0 +1,192 @@
+"""Seeded protocol bugs: each is put into a copy of Perch, and the tests must notice.
+
+A suite that lets one of them pass proves nothing by being green. A mutant whose text is not found any more is
+an error, not a catch: whoever rewrites a line that is mutated here finds it a new bug.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = ("tests/protocol", "tests/posts", "tests/accounts", "tests/jobs", "tests/x")
+PATIENCE = 900
+
+
+class NotFound(Exception):
+    """The source does not read as the mutant expects, or reads so twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement in one file of ``src/perch``."""
+
+    file: str
+    old: str
+    new: str
+
+    def apply(self, source: Path) -> None:
+        """Raises NotFound."""
+        path = source / "perch" / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            raise NotFound(f"{self.file} has {text.count(self.old)} times: {self.old.strip()!r}")
+        path.write_text(text.replace(self.old, self.new))
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A bug that somebody could write on a bad day."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+
+def bug(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, (Edit(file, old, new),))
+
+
+PUBLISHING, STEPS = "posts/publishing.py", "posts/steps.py"
+LOOKING, RECONCILING, RETRYING = "posts/looking.py", "posts/reconciling.py", "posts/retrying.py"
+SEND_BARE = (
+    "reply = await line.client.send(x_posts.CreatePost.from_body(content.payload), line.auth,"
+    " deadline=self.pace.http)"
+)
+MUTANTS = (
+    Mutant(
+        "arm is skipped",
+        (
+            Edit(PUBLISHING, "        attempt_id = await self.committer.commit(steps.arm, arming)\n",
+                 "        attempt_id = 0\n"),
+            Edit(PUBLISHING, "        if not await self.committer.commit(steps.begin, beginning):\n",
+                 "        if beginning is None:\n"),
+        ),
+    ),
+    bug("arm comes after the send", PUBLISHING,
+        "                armed = await self._arm(held, card, content)\n"
+        "                reply = await self._send(held, armed, line)\n",
+        f"                {SEND_BARE}\n                armed = await self._arm(held, card, content)\n"),
+    bug("the send begins without asking for the fence", STEPS,
+        "            Attempt.state == AttemptState.ARMED,\n            lane,\n",
+        "            Attempt.state == AttemptState.ARMED,\n"),
+    bug("arm does not ask for the lane", STEPS,
+        "            _lanes_held(held),\n            Post.state == PostState.PUBLISHING,\n",
+        "            Post.state == PostState.PUBLISHING,\n"),
+    bug("an answer without verdict is simply tried again", RETRYING,
+        "            return LookFirst(first_look(past.sent_at or now, now, pace))\n",
+        "            return RetryAt(now + backoff(tries, pace))\n"),
+    bug("a 404 or 408 counts as refused", "x/judging.py",
+        "        case 404 if repeatable and problem.speaker is Speaker.X:\n",
+        "        case 404 | 408:\n"),
+    bug("no answer in time counts as not sent", "x/client.py", "    if not written:\n",
+        "    if not written or failure.begun is None:\n"),
+    bug("a lane is taken without a new fence", "accounts/queries.py",
+        "lane_until=until, fence=XAccount.fence + 1)", "lane_until=until)"),
+    bug("a lane that was lost is renewed", "accounts/queries.py",
+        "_RENEW = update(_LANES).where(_HELD, ",
+        "_RENEW = update(_LANES).where(_LANES.c.id == bindparam(\"_id\"), bindparam(\"_fence\") > 0, "),
+    bug("a look that failed counts as absence", RECONCILING,
+        "            await self._record([self._failed(one, error) for one in questions])\n",
+        "            await self._settle(account_id, questions, Read(self.clock.now(), (), True))\n"),
+    bug("one look is enough for absence", LOOKING,
+        "        return LookAgain(looked_at + apart, 1, looked_at)\n", "        return Absent()\n"),
+    bug("absence counts before X could have shown it", LOOKING, "    if looked_at < settled:\n",
+        "    if looked_at < sent_at:\n"),
+    bug("the second send has new bytes", PUBLISHING,
+        "        if card.attempts and (repeated := await self._repeated(card)) is not None:\n"
+        "            return repeated\n", ""),
+    bug("every card replies to the first one", PUBLISHING, "said.x_post_id if said else parent, held)",
+        "parent, held)"),
+    bug("a card goes out while the one before is unknown", "posts/queries.py", "        ~live,\n", ""),
+    bug("recovery takes a send for one that never began", "posts/recovering.py",
+        "        if attempt.state == AttemptState.ARMED:\n            recording = outcomes.never_begun(",
+        "        if attempt.state in (AttemptState.ARMED, AttemptState.SENDING):\n"
+        "            recording = outcomes.not_sent("),
+    bug("cancelling wins after the bytes are armed", "posts/changing.py",
+        "            ~queries.is_under_way(),\n", ""),
+    bug("X's refusal of a double after an unknown send ends the post", RETRYING,
+        "        case x.ForbiddenReason.DUPLICATE if past.after_unknown:\n            return Found()\n", ""),
+    bug("X's refusal of a double always counts as success", RETRYING,
+        "        case x.ForbiddenReason.DUPLICATE if past.after_unknown:\n",
+        "        case x.ForbiddenReason.DUPLICATE:\n"),
+    Mutant(
+        "posts go out before they are due",
+        (
+            Edit(STEPS, "            Post.due_at <= claims[0].at,\n", ""),
+            Edit("posts/queries.py",
+                 "        Post.due_at <= now,\n        or_(Post.try_at.is_(None), Post.try_at <= now),\n",
+                 "        or_(Post.try_at.is_(None), Post.try_at <= now),\n"),
+        ),
+    ),
+    bug("the month's budget is ignored", "posts/affording.py", "    if cap_micros is None or not ids:\n",
+        "    if cap_micros is None or ids:\n"),
+    bug("the deadline is not looked at before the socket", PUBLISHING,
+        "            if self.clock.elapsed() > armed.sent_by:\n                raise _TooOld\n",
+        "            return\n"),
+    bug("a settled attempt is settled again", STEPS,
+        "        return state in _UNDECIDED and recording.attempt_was in (None, state)\n",
+        "        return state is not None\n"),
+    bug("a refresh is begun without being claimed", "accounts/refreshing.py",
+        "        if owner is None:\n            return None\n", "        owner = owner or \"\"\n"),
+    bug("a new pair is stored over a newer one", "accounts/steps.py",
+        "    standing = await _as_read(session, [one.held for one in storings])\n",
+        "    standing = await _lock(session, Grant.public_id.in_([one.held.grant for one in storings]))\n"),
+    bug("a refresh without an answer ends the grant", "accounts/refreshing.py",
+        "        case Unconfirmed():\n            return RefreshState.UNKNOWN, hold_until\n",
+        "        case Unconfirmed():\n            return RefreshState.DEAD, hold_until\n"),
+)  # fmt: skip
+
+
+def run(names: Sequence[str] = ()) -> int:
+    """Try each mutant, or those whose name holds one of ``names``; 0 when every one was caught."""
+    chosen = [one for one in MUTANTS if not names or any(name in one.name for name in names)]
+    begun, caught, survived, errors = time.monotonic(), 0, list[str](), list[str]()
+    if (healthy := _tried(Mutant("none", ()))) != "survived":
+        print(f"The tests are not green without a bug ({healthy}): nothing can be said.", file=sys.stderr)
+        return 2
+    for mutant in chosen:
+        end = _tried(mutant)
+        print(f"{end:9} {mutant.name}", file=sys.stderr, flush=True)
+        caught += end == "caught"
+        survived += [mutant.name] if end == "survived" else []
+        errors += [mutant.name] if end not in ("caught", "survived") else []
+    report = {
+        "mutants": len(chosen), "caught": caught, "survived": survived, "errors": errors,
+        "seconds": round(time.monotonic() - begun, 1),
+    }  # fmt: skip
+    print(json.dumps(report))
+    return 0 if caught == len(chosen) else 1
+
+
+def _tried(mutant: Mutant) -> str:
+    """``caught``, ``survived``, or what kept it from being tried."""
+    with tempfile.TemporaryDirectory(prefix="perch-mutant-") as folder:
+        source = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+        try:
+            for edit in mutant.edits:
+                edit.apply(source)
+        except NotFound as error:
+            print(error, file=sys.stderr)
+            return "not found"
+        return _verdict(source)
+
+
+def _verdict(source: Path) -> str:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "-m", "not postgres", *TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "caught"  # a publisher that never comes to rest
+    # 1: a test failed. Anything else but green means that the tests did not run.
+    return {0: "survived", 1: "caught"}.get(done.returncode, f"pytest said {done.returncode}")
