@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from perch import wiring
 from perch.accounts import lanes
-from perch.accounts.models import XAccount
+from perch.accounts.models import XAccount, XApp
 from perch.clock import SystemClock
 from perch.posts import chain, steps
 from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
@@ -137,7 +137,6 @@ async def test_a_post_that_was_cancelled_or_edited_since_is_not_armed(ada):
 @pytest.mark.parametrize(
     "change",
     [
-        {"paused_reason": "credits"},
         {"state": PostState.CANCELLED},
         {"state": PostState.NEEDS_YOU},
         {"state": PostState.DRAFT},
@@ -149,6 +148,18 @@ async def test_only_what_is_due_and_open_is_claimed(ada, change):
     post = await ada.write("Open")
     async with ada.house.perch.db.write() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(**change))
+    assert not await lane.claim(post)
+
+
+@pytest.mark.parametrize("table", [XAccount, XApp])
+@pytest.mark.parametrize(
+    "held", [{"paused_reason": "credits"}, {"rests_until": datetime(2090, 1, 1, tzinfo=UTC)}]
+)
+async def test_what_a_pause_or_a_rest_holds_up_is_not_claimed(ada, table, held):
+    lane = await Lane.taken(ada, "one")
+    post = await ada.write("Open")
+    async with ada.house.perch.db.write() as session:
+        await session.execute(update(table).values(**held))
     assert not await lane.claim(post)
 
 

@@ -94,7 +94,6 @@ class Beginning:
 class Recording:
     """What came of a step: changes to attempt, segment and post, money, and lines of the story.
 
-    ``account`` and ``app`` change the rows of the post's account and of that account's X app: pauses, rests.
     ``attempt_was`` names the one state in which the attempt may be settled so; None takes any open one.
     ``fence`` is of the lane that speaks: what it says without an attempt counts while the post is its own.
     """
@@ -108,8 +107,6 @@ class Recording:
     attempt: Mapping[str, object] = field(default_factory=dict)
     segment_id: int | None = None
     segment: Mapping[str, object] = field(default_factory=dict)
-    account: Mapping[str, object] = field(default_factory=dict)
-    app: Mapping[str, object] = field(default_factory=dict)
     spend: Mapping[str, object] | None = None
     happenings: tuple[tuple[str, chain.Detail], ...] = ()
 
@@ -234,10 +231,6 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     await _update(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt])
     await _update(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment])
     await _update(session, Post, [(one.post_id, _post_changes(one)) for one in moving if one.post])
-    await _update(
-        session, XAccount, [(standing.accounts[one.post_id], one.account) for one in kept if one.account]
-    )
-    await _update(session, XApp, [(standing.apps[one.post_id], one.app) for one in kept if one.app])
     await _account(session, standing, kept, moving)
     await braking.put_on(session, [standing.mended(recording) for recording in gone])
     await chain.append(
@@ -296,7 +289,6 @@ def _attempt(arming: Arming, n: int) -> dict[str, object]:
 class _Standing:
     states: Mapping[int, str]
     accounts: Mapping[int, int]
-    apps: Mapping[int, int]
     fences: Mapping[int, int | None]
     pauses: Mapping[int, str | None]
     reserved: Mapping[int, int]
@@ -320,10 +312,9 @@ class _Standing:
 async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
     posts = (
         select(
-            Post.id, Post.state, Post.fence, XAccount.id, XAccount.app_id,
+            Post.id, Post.state, Post.account_id, Post.fence,
             Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
         )
-        .join(XAccount, XAccount.id == Post.account_id)
         .where(Post.id.in_({one.post_id for one in recordings}))
         .with_for_update(of=Post)
     )  # fmt: skip
@@ -335,12 +326,11 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
     found = (await session.execute(posts)).all()
     return _Standing(
         {row[0]: row[1] for row in found},
+        {row[0]: row[2] for row in found},
         {row[0]: row[3] for row in found},
         {row[0]: row[4] for row in found},
-        {row[0]: row[2] for row in found},
         {row[0]: row[5] for row in found},
-        {row[0]: row[6] for row in found},
-        any(row[7] for row in found),
+        any(row[6] for row in found),
         dict((await session.execute(attempts)).all()),
     )
 
@@ -367,7 +357,7 @@ async def _account(
 
 async def _update(
     session: AsyncSession,
-    table: type[Attempt | Segment | Post | XAccount | XApp],
+    table: type[Attempt | Segment | Post],
     changes: Sequence[tuple[int | None, Mapping[str, object]]],
 ) -> None:
     if changes:
