@@ -13,7 +13,7 @@ from perch.web.gpt.routes import router as gpt
 Read = Callable[[str], str]
 Blocks = Callable[[str], list[str]]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/settings.md", "docs/sandbox.md")
-_PROGRAMS = {"curl", "cp", "systemctl"}
+_PROGRAMS = {"curl", "cp", "rsync", "systemctl"}
 _ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 _PERCH_ADDRESS = re.compile(r"http://127\.0\.0\.1:5000(?P<path>/[\w/]+)")
 
