@@ -49,6 +49,16 @@ class Sealer:
         self._current = next(iter(self._roots))
         self._ciphers = {kid: AESGCM(_derive(root, "seal")) for kid, root in self._roots.items()}
 
+    @property
+    def kid(self) -> str:
+        """The id of the key that seals."""
+        return self._current
+
+    @property
+    def kids(self) -> tuple[str, ...]:
+        """The ids of all keys that open, the one that seals first."""
+        return tuple(self._roots)
+
     def seal(self, plain: str, place: Place) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._ciphers[self._current].encrypt(nonce, plain.encode(), place.as_bytes())

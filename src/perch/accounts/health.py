@@ -1,11 +1,14 @@
 """How an account's connection to X is doing, as people see it; pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from perch.accounts.freshness import OUTAGE
 from perch.accounts.models import AppKind, RefreshState
 from perch.accounts.scopes import warnings
+
+_EXPIRING_AFTER = timedelta(days=150)
 
 
 class Health(StrEnum):
@@ -14,6 +17,8 @@ class Health(StrEnum):
     GOOD = "good"
     UNCERTAIN = "uncertain"
     """X's answer to a renewal got lost; it works for now and settles by itself."""
+    EXPIRING = "expiring"
+    """Not renewed for so long that X will soon forget it."""
     RECONNECT = "reconnect"
     """Only a new consent helps."""
     DISCONNECTED = "disconnected"
@@ -26,6 +31,9 @@ class Tokens:
     refreshable: bool
     expires_at: datetime
     state: RefreshState
+    rotated_at: datetime
+    refused_since: datetime | None = None
+    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class AccountView:
     subscription_type: str | None
     app_kind: AppKind
     zone: str
+    missed_policy: str
     scope: tuple[str, ...]
     missing_scopes: tuple[str, ...]
     health: Health
@@ -57,7 +66,7 @@ class AccountView:
     @property
     def is_connected(self) -> bool:
         """Whether posts can be sent from it now, as far as the tokens tell."""
-        return self.health in (Health.GOOD, Health.UNCERTAIN)
+        return self.health in (Health.GOOD, Health.UNCERTAIN, Health.EXPIRING)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -71,4 +80,17 @@ def judge(tokens: Tokens, now: datetime) -> Health:
         return Health.RECONNECT
     if not tokens.refreshable and tokens.expires_at <= now:
         return Health.RECONNECT
-    return Health.UNCERTAIN if tokens.state is RefreshState.UNKNOWN else Health.GOOD
+    refused_for = _refused_for(tokens)
+    if refused_for >= OUTAGE:
+        return Health.RECONNECT
+    if tokens.state is RefreshState.UNKNOWN or refused_for:
+        return Health.UNCERTAIN
+    return (
+        Health.EXPIRING if tokens.refreshable and now - tokens.rotated_at >= _EXPIRING_AFTER else Health.GOOD
+    )
+
+
+def _refused_for(tokens: Tokens) -> timedelta:
+    if tokens.refused_since is None or tokens.refused_at is None:
+        return timedelta(0)
+    return tokens.refused_at - tokens.refused_since

@@ -326,6 +326,7 @@ def _view(account: XAccount, app: XApp, grant: Grant | None, now: datetime) -> A
         subscription_type=account.subscription_type,
         app_kind=AppKind(app.kind),
         zone=account.zone,
+        missed_policy=account.missed_policy,
         scope=scope,
         missing_scopes=missing(scope) if grant else (),
         health=judge(_tokens(grant), now) if grant else Health.DISCONNECTED,
@@ -343,4 +344,7 @@ def _tokens(grant: Grant) -> Tokens:
         refreshable=grant.refresh_token_sealed is not None,
         expires_at=grant.expires_at,
         state=RefreshState(grant.refresh_state),
+        rotated_at=grant.rotated_at,
+        refused_since=grant.refused_since,
+        refused_at=grant.refused_at,
     )

@@ -160,6 +160,8 @@ def _account(account: AccountView) -> Check:
     name = f"@{account.username} ({account.app_kind})"
     if account.health is Health.RECONNECT:
         return Check("account", "broken", f"{name} needs a new sign-in.", "Reconnect it; its posts wait.")
+    if account.health is Health.EXPIRING:
+        return Check("account", "warning", f"{name} was not renewed for five months.", "Reconnect it soon.")
     if account.missing_scopes:
         lacks = ", ".join(account.missing_scopes)
         return Check(
