@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased, load_only
+from sqlalchemy.orm import aliased
 
 from perch.accounts.models import MissedPolicy, XAccount, XApp
 from perch.jobs import Pace
 from perch.media.models import Asset
-from perch.posts.chain import Line
 from perch.posts.models import (
     LIVE_ATTEMPTS,
     Attempt,
@@ -324,51 +323,6 @@ async def segments_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[in
     for segment in await session.scalars(statement):
         found[segment.post_id].append(segment)
     return found
-
-
-async def attempts_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Attempt]]:
-    """The attempts of each of these posts, without their bytes."""
-    found: dict[int, list[Attempt]] = {post_id: [] for post_id in post_ids}
-    rows = await session.execute(
-        select(Segment.post_id, Attempt)
-        .join(Attempt, Attempt.segment_id == Segment.id)
-        .where(Segment.post_id.in_(post_ids))
-        .options(load_only(Attempt.segment_id, Attempt.n, Attempt.state))
-        .order_by(Attempt.segment_id, Attempt.n)
-    )
-    for post_id, attempt in rows:
-        found[post_id].append(attempt)
-    return found
-
-
-async def lines_of(session: AsyncSession, post_ids: Sequence[int]) -> dict[int, list[Line]]:
-    """The stories of these posts, line by line."""
-    found: dict[int, list[Line]] = {post_id: [] for post_id in post_ids}
-    columns = (
-        PostEvent.post_id,
-        PostEvent.seq,
-        PostEvent.at,
-        PostEvent.kind,
-        PostEvent.detail,
-        PostEvent.hash,
-    )
-    rows = await session.execute(
-        select(*columns).where(PostEvent.post_id.in_(post_ids)).order_by(PostEvent.post_id, PostEvent.seq)
-    )
-    for row in rows:
-        found[row.post_id].append(row)
-    return found
-
-
-async def posts_after(
-    session: AsyncSession, after: int, limit: int, public_id: str | None = None
-) -> Sequence[Post]:
-    """The ends of story of posts of every workspace, by inner id, or of the one with this public id."""
-    ends = load_only(Post.public_id, Post.story_seq, Post.story_hash)
-    statement = select(Post).where(Post.id > after).options(ends).order_by(Post.id).limit(limit)
-    if public_id is not None:
-        statement = statement.where(Post.public_id == public_id)
-    return (await session.scalars(statement)).all()
 
 
 async def how_many(session: AsyncSession) -> int:

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from perch.db import Database
-from perch.posts import chain, queries
-from perch.posts.models import Attempt, AttemptState, Post, Segment, SegmentState
+from perch.posts import chain, stories
+from perch.posts.models import AttemptState, SegmentState
+from perch.posts.stories import Card, Story, Try
 
-_A_BATCH = 200  # posts, with all of their lines
+_A_BATCH = 500  # posts, with all of their lines
 
 GIVES_ID = ("answered", "found", "settled")
 """The kinds of line that say which id X gave to a card."""
@@ -39,16 +38,6 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A post with everything that is told of it, and everything that rows say."""
-
-    post: Post
-    lines: Sequence[chain.Line]
-    segments: Sequence[Segment]
-    attempts: Sequence[Attempt]
-
-
-@dataclass(frozen=True, slots=True)
 class Verified:
     """What was looked at, and what does not hold."""
 
@@ -59,30 +48,29 @@ class Verified:
 
 async def verify(db: Database, public_id: str | None = None) -> AsyncIterator[Verified]:
     """Every post of every workspace, or the one with this id, a batch at a time."""
-    after = 0
+    last = 0
     while True:
         async with db.snapshot() as session:
-            stories = await _stories(session, after, public_id)
-        if not stories:
+            found = await stories.after(session, last, _A_BATCH, public_id)
+        if not found:
             return
-        after = stories[-1].post.id
-        breaks = tuple(Break(one.post.public_id, said) for one in stories for said in faults(one))
-        yield Verified(len(stories), sum(len(one.lines) for one in stories), breaks)
+        last = found[-1].post_id
+        breaks = tuple(Break(one.public_id, said) for one in found for said in faults(one))
+        yield Verified(len(found), sum(len(one.lines) for one in found), breaks)
 
 
 def faults(story: Story) -> Iterator[str]:
     """What does not hold of one post, in sentences. Pure."""
-    post = story.post
-    if broken := chain.fault(post.public_id, (post.story_seq, post.story_hash), story.lines):
+    if broken := chain.fault(story.public_id, story.end, story.lines):
         yield broken
     told = _Told.of(story.lines)
-    attempts: dict[int, list[Attempt]] = {}
+    attempts: dict[int, list[Try]] = {}
     for attempt in story.attempts:
         attempts.setdefault(attempt.segment_id, []).append(attempt)
-    for segment in story.segments:
-        yield from _attempts_told(segment, attempts.get(segment.id, []), told)
-        yield from _card_told(segment, told)
-    yield from _ids_kept(story.segments, told)
+    for card in story.cards:
+        yield from _attempts_told(card, attempts.get(card.id, []), told)
+        yield from _card_told(card, told)
+    yield from _ids_kept(story.cards, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +99,7 @@ def _facts(detail: str) -> Mapping[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _attempts_told(segment: Segment, attempts: Sequence[Attempt], told: _Told) -> Iterator[str]:
+def _attempts_told(segment: Card, attempts: Sequence[Try], told: _Told) -> Iterator[str]:
     card = segment.position + 1
     armed = told.count(("armed",), card)
     if armed != len(attempts):
@@ -121,7 +109,7 @@ def _attempts_told(segment: Segment, attempts: Sequence[Attempt], told: _Told) -
             yield f"no line says how an attempt of card {card} came to be {state.replace('_', ' ')}"
 
 
-def _card_told(segment: Segment, told: _Told) -> Iterator[str]:
+def _card_told(segment: Card, told: _Told) -> Iterator[str]:
     card = segment.position + 1
     is_published = segment.state == SegmentState.PUBLISHED
     if segment.x_post_id is not None and not is_published:
@@ -134,19 +122,10 @@ def _card_told(segment: Segment, told: _Told) -> Iterator[str]:
         yield f"card {card} and the story disagree on whether it was deleted on X"
 
 
-def _ids_kept(segments: Sequence[Segment], told: _Told) -> Iterator[str]:
+def _ids_kept(segments: Sequence[Card], told: _Told) -> Iterator[str]:
     known = {segment.x_post_id for segment in segments}
     # A card that was given up while X was answering keeps its line, and no id.
     dropped = {segment.position + 1 for segment in segments if segment.state == SegmentState.DROPPED}
     for x_post_id, card in told.ids.items():
         if x_post_id not in known and card not in dropped:
             yield f"the story names {x_post_id} on X, and no card has this id"
-
-
-async def _stories(session: AsyncSession, after: int, public_id: str | None) -> list[Story]:
-    posts = await queries.posts_after(session, after, _A_BATCH, public_id)
-    ids = [post.id for post in posts]
-    lines = await queries.lines_of(session, ids)
-    segments = await queries.segments_of(session, ids)
-    attempts = await queries.attempts_of(session, ids)
-    return [Story(post, lines[post.id], segments[post.id], attempts[post.id]) for post in posts]
