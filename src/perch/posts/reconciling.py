@@ -34,6 +34,7 @@ _MOST_PAGES = 5
 _MOST_LOOKS = 40
 """Failed ones among them; whoever cannot look for so long asks a person."""
 _TURNED_OFF = "Perch may not read this account's posts (PERCH_X_LOOK is off)."
+_COULD_NOT = "Perch could not look on X whether the post is there."
 _IN_VAIN = "Perch has tried to look for this post on X many times, and X gave no answer."
 
 
@@ -168,9 +169,9 @@ class Reconciler:
                 at = resets_at or now + timedelta(seconds=self.pace.rate_unknown)
                 return sightings.failed(question, max(at, now), error.sentence, now)
             case x.Forbidden(reason=reason) if reason is not x.ForbiddenReason.EDGE:
-                return sightings.cannot(question, error.sentence, now)
+                return sightings.cannot(question, f"{_COULD_NOT} {error.sentence}", now)
             case x.OutOfCredits() | x.GrantLost() | x.AppMisconfigured():
-                return sightings.cannot(question, error.sentence, now)
+                return sightings.cannot(question, f"{_COULD_NOT} {error.sentence}", now)
             case _:
                 wait = min(backoff(looks, self.pace), timedelta(seconds=self.pace.second_look))
                 return sightings.failed(question, now + wait, error.sentence, now)
