@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from perch.posts.errors import WrongTime
 from perch.web.errors import Unreadable
 
 # PostgreSQL keeps no NUL, and UTF-8 no half of a surrogate pair.
@@ -49,6 +51,14 @@ async def read(request: Request) -> Form:
     texts = {name: value for name, value in fields.items() if isinstance(value, str)}
     files = {name: value for name, value in fields.items() if isinstance(value, UploadFile)}
     return Form(texts, files)
+
+
+def wall_time(said: str) -> datetime:
+    """What somebody chose in a field for a date and a time: a wall's reading. Raises WrongTime."""
+    try:
+        return datetime.fromisoformat(said).replace(tzinfo=None)
+    except ValueError as error:
+        raise WrongTime("This is not a date and a time.", fix="Choose both, and send it again.") from error
 
 
 def refuse_unkeepable(text: str) -> None:

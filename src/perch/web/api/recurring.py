@@ -154,7 +154,7 @@ async def change_recurrence(
     perch: Composition,
     asker: Heard,
 ) -> RecurringPost:
-    """What is not sent is taken back and made anew. A paused one is taken up again, unless state is paused."""
+    """What is not sent is taken back and made anew. A paused one goes on, unless state is paused."""
     body = await read_json(request, RecurrenceWish)
     asker.require(Scope.PUBLISH_DIRECT)
     async with perch.db.write() as session:

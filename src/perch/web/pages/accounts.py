@@ -1,6 +1,6 @@
 """The X accounts of the workspace: what each may do, how its sign-in is, connecting and disconnecting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,14 +8,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from perch.accounts import disconnecting, queries
+from perch.accounts import disconnecting, preferring, queries
 from perch.accounts.health import AccountView, Health
+from perch.accounts.models import MissedPolicy
 from perch.people.errors import NotHere
 from perch.people.roles import Action, may, require
 from perch.people.sessions import Visitor
 from perch.posts import queries as posts
+from perch.posts import slots
 from perch.posts.retrying import PauseReason
 from perch.settings import Settings
+from perch.web import forms
 from perch.web.deps import Composition, Framed, Signed
 from perch.web.pages import faces, ways
 from perch.web.pages.faces import Face
@@ -36,6 +39,7 @@ _MAY = {
 _HEALTH = {
     Health.GOOD: State("live", "signed in"),
     Health.UNCERTAIN: State("checking", "checking"),
+    Health.EXPIRING: State("needs-you", "sign in again soon"),
     Health.RECONNECT: State("needs-you", "sign in again"),
     Health.DISCONNECTED: State("ended", "disconnected"),
 }
@@ -62,6 +66,8 @@ class Row:
     sending: str
     token: str
     zone: str
+    slots: str
+    asks_when_late: bool
     reconnect_href: str
 
 
@@ -71,6 +77,7 @@ class AccountsView:
 
     accounts: tuple[Row, ...]
     can_connect: bool
+    can_schedule: bool
     ways: tuple[Way, ...]
 
 
@@ -88,7 +95,23 @@ async def show(request: Request, perch: Composition, who: Signed, frame: Framed)
     now = perch.clock.now()
     async with perch.db.read() as session:
         held = await queries.accounts_of(session, who.workspace_id, now)
-    return page(request, "accounts.html", frame, _view(who, held, perch.settings, now))
+        places = {account.id: slots.show(await slots.of_account(session, account.id)) for account in held}
+    return page(request, "accounts.html", frame, _view(who, held, places, perch.settings, now))
+
+
+@router.post("/accounts/{public_id}/times")
+async def set_times(public_id: str, request: Request, perch: Composition, who: Signed) -> Response:
+    """Its weekly slots, the zone of its wall clock, and what becomes of late posts."""
+    require(who.role, Action.PUBLISH)
+    form = await forms.read(request)
+    places = slots.parse(form.text("slots"))
+    held = await _held(perch, who, public_id)
+    async with perch.db.write() as session:
+        account = await queries.account_with_id(session, held.id)
+        late = MissedPolicy.ASK if form.text("late") == MissedPolicy.ASK else MissedPolicy.SEND
+        await preferring.prefer(session, account, zone_name=form.text("zone").strip(), missed=late)
+        await slots.replace(session, account.id, places)
+    return RedirectResponse("/accounts", status_code=303)
 
 
 @router.get("/accounts/{public_id}/disconnect")
@@ -122,10 +145,17 @@ async def _held(perch: Perch, who: Visitor, public_id: str) -> AccountView:
     raise NotHere("There is no such account here.", fix="Look at the list of accounts.")
 
 
-def _view(who: Visitor, held: Sequence[AccountView], settings: Settings, now: datetime) -> AccountsView:
+def _view(
+    who: Visitor,
+    held: Sequence[AccountView],
+    places: Mapping[int, str],
+    settings: Settings,
+    now: datetime,
+) -> AccountsView:
     return AccountsView(
-        accounts=tuple(_row(account, settings, now) for account in held),
+        accounts=tuple(_row(account, places[account.id], settings, now) for account in held),
         can_connect=may(who.role, Action.CONNECT),
+        can_schedule=may(who.role, Action.PUBLISH),
         ways=ways.to_connect(settings),
     )
 
@@ -148,7 +178,7 @@ def _sending(account: AccountView, now: datetime) -> str:
     return ""
 
 
-def _row(account: AccountView, settings: Settings, now: datetime) -> Row:
+def _row(account: AccountView, slots_in_words: str, settings: Settings, now: datetime) -> Row:
     return Row(
         face=faces.of_view(account, settings),
         health=_HEALTH[account.health],
@@ -159,6 +189,8 @@ def _row(account: AccountView, settings: Settings, now: datetime) -> Row:
         sending=_sending(account, now),
         token=_token(account, now),
         zone=account.zone,
+        slots=slots_in_words,
+        asks_when_late=account.missed_policy == MissedPolicy.ASK,
         reconnect_href=ways.to_reconnect(account.public_id, account.app_kind),
     )
 
@@ -168,6 +200,11 @@ def _trouble(account: AccountView) -> Trouble | None:
         return Trouble(
             f"X has ended this sign-in, so nothing can be sent from @{account.username}.",
             "Sign in again; what waits goes out after that.",
+        )
+    if account.health is Health.EXPIRING:
+        return Trouble(
+            f"X has not renewed this sign-in for five months and forgets it after six: @{account.username}.",
+            "Sign in again before that; nothing that waits is lost.",
         )
     if account.warnings:
         return Trouble(" ".join(account.warnings), "Sign in again and allow everything X asks about.")

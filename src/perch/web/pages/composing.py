@@ -1,4 +1,4 @@
-"""The composer: write, add pictures, see count and price, post now. Works as a plain form too."""
+"""The composer: write, add pictures, see count and price, post now or later. Works as a plain form too."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from perch.accounts.health import AccountView
 from perch.errors import PerchError
 from perch.people.roles import Action, require
 from perch.people.sessions import Visitor
-from perch.posts import receipts, scheduling
+from perch.posts import receipts, scheduling, slots
 from perch.posts.drafting import Author, Draft
+from perch.posts.dues import AtWall, NextFreeSlot, When
 from perch.posts.errors import KeyReused, PostNotFound
 from perch.posts.models import AuthorKind, Post
 from perch.posts.repeats import Key
@@ -32,6 +33,7 @@ from perch.web.pages import faces, library, sheet
 from perch.web.pages.faces import Face
 from perch.web.pages.sheet import Placed, Problem, Sheet
 from perch.web.rendering import page
+from perch.web.times import wall
 from perch.wiring import Perch
 
 log = structlog.get_logger(__name__)
@@ -78,8 +80,8 @@ async def post_now(request: Request, perch: Composition, who: Signed, frame: Fra
     sent = sheet.read(form)
     try:
         sent = await _with_files(perch, who, form, sent)
-        if form.text("do") == "post":
-            post = await _accepted(perch, who, sent)
+        if form.text("do") in {"post", "slot"}:
+            post = await _accepted(perch, who, sent, _when(perch, form, sent))
             return RedirectResponse(f"/posts/{post.public_id}", status_code=303)
     except _NotTaken as failure:
         return await _answer(request, perch, who, frame, failure.sheet, error=failure.error)
@@ -124,19 +126,23 @@ async def _with_files(perch: Perch, who: Visitor, form: Form, sent: Sheet) -> Sh
     return sent
 
 
-async def _accepted(perch: Perch, who: Visitor, sent: Sheet) -> Post:
+def _when(perch: Perch, form: Form, sent: Sheet) -> When:
+    if form.text("do") == "slot":
+        return NextFreeSlot()
+    return AtWall(forms.wall_time(sent.at)) if sent.at else perch.clock.now()
+
+
+async def _accepted(perch: Perch, who: Visitor, sent: Sheet, when: When) -> Post:
     forms.refuse_unkeepable(sent.text + "".join(place.alt_text for place in sent.placed))
     async with perch.db.write() as session:
         checked = await _checked(session, perch, who, sent, await _desk(session, perch, who, sent))
         key = Key(
             owner=f"person:{who.person_public_id}",
             value=sent.key or _new_key(),
-            body=f"{checked.account.public_id} {checked.draft.content_hash()}",
+            body=f"{checked.account.public_id} {checked.draft.content_hash()} {sent.at}",
             lifetime=_KEY_HOLDS,
         )
-        return await scheduling.accept(
-            session, perch.clock, perch.engine, checked, perch.clock.now(), key=key
-        )
+        return await scheduling.accept(session, perch.clock, perch.engine, checked, when, key=key)
 
 
 async def _answer(
@@ -155,9 +161,12 @@ async def _answer(
         if desk is None:
             return page(request, "compose.html", frame, sheet.without_accounts())
         sent, checked = await _checked_as_far_as_possible(session, perch, who, sent, desk)
+        has_slots = bool(await slots.of_account(session, desk.chosen.id))
+    now = perch.clock.now()
+    timing = sheet.timing_of(sent.at, wall(desk.chosen.zone, now), now, has_slots=has_slots)
     problem = Problem(error.sentence, error.fix or "") if error else None
     view = sheet.view_of(
-        sent, checked, desk.faces(perch), faces.of_view(desk.chosen, perch.settings), problem
+        sent, checked, desk.faces(perch), faces.of_view(desk.chosen, perch.settings), problem, timing
     )
     return page(request, template, frame, view, status=error.status if error else 200)
 

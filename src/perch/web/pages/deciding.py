@@ -1,6 +1,5 @@
 """What a person may do about a post from its receipt: one form each, back to the receipt afterwards."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -13,7 +12,7 @@ from perch.people.sessions import Visitor
 from perch.posts import changing, continuing, deleting, queries, resuming, settling
 from perch.posts.dues import AtWall
 from perch.posts.editing import Change, edit
-from perch.posts.errors import PostNotFound, WrongTime
+from perch.posts.errors import PostNotFound
 from perch.posts.models import Post
 from perch.web import forms
 from perch.web.deps import Composition, Signed
@@ -62,7 +61,7 @@ async def move(public_id: str, request: Request, perch: Composition, who: Publis
     at = (await forms.read(request)).text("at")
     async with perch.db.write() as session:
         post = await _post(session, who, public_id)
-        change = Change(when=AtWall(_wall_time(at)))
+        change = Change(when=AtWall(forms.wall_time(at)))
         await edit(session, perch.clock, perch.engine, post, change, who.name, version=post.version)
     return _back(public_id)
 
@@ -118,15 +117,6 @@ async def delete(public_id: str, perch: Composition, who: Publisher) -> Response
         post = await _post(session, who, public_id)
         await deleting.ask(session, perch.clock, perch.engine, post, who.name)
     return _back(public_id)
-
-
-def _wall_time(said: str) -> datetime:
-    """What ``<input type=datetime-local>`` sends. Raises WrongTime."""
-    try:
-        local = datetime.fromisoformat(said)
-    except ValueError as error:
-        raise WrongTime("This is not a date and a time.", fix="Choose both, and move it again.") from error
-    return local.replace(tzinfo=None)
 
 
 async def _post(session: AsyncSession, who: Visitor, public_id: str) -> Post:

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from perch.budget.prices import Price
 from perch.media.models import Asset
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
+from perch.posts.errors import WrongTime
 from perch.posts.findings import Finding, Severity
 from perch.posts.receipts import Receipt
 from perch.posts.rules import LONGEST_READ
 from perch.posts.scheduling import Checked
 from perch.text import weigh
-from perch.web.forms import Form
+from perch.web.forms import Form, wall_time
 from perch.web.pages.faces import Face
 from perch.web.pages.library import ACCEPT, fallback, note, preview_url
 from perch.web.speech import Piece, pieces
+from perch.web.times import Wall
 
 SLOTS = 4
 _NEAR = 20
@@ -30,12 +33,16 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The composer's form. ``key`` makes a form that is sent twice one post."""
+    """The composer's form. ``key`` makes a form that is sent twice one post.
+
+    ``at`` is when, on the wall of the account's zone, as browsers write it; empty means now.
+    """
 
     account_id: str
     text: str
     key: str
     placed: tuple[Placed, ...] = (Placed(),) * SLOTS
+    at: str = ""
 
     @property
     def is_blank(self) -> bool:
@@ -54,7 +61,7 @@ def read(form: Form) -> Sheet:
     placed = tuple(Placed(form.text(f"asset_{place}"), form.text(f"alt_{place}")) for place in range(SLOTS))
     removed = form.text("remove")
     kept = tuple(Placed() if str(place) == removed else one for place, one in enumerate(placed))
-    return Sheet(form.text("account"), form.text("text"), form.text("compose_key"), kept)
+    return Sheet(form.text("account"), form.text("text"), form.text("compose_key"), kept, form.text("at"))
 
 
 def again(receipt: Receipt, key: str) -> Sheet:
@@ -71,6 +78,17 @@ class Problem:
 
     sentence: str
     fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When it is to go out. ``action`` says what the button does, ``first`` is the earliest choice."""
+
+    at: str
+    first: str
+    zone: str
+    action: str
+    has_slots: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +150,26 @@ class ComposeView:
     pieces: tuple[Piece, ...]
     media: tuple[Shown, ...]
     problem: Problem | None
+    timing: Timing
     accept: str = ACCEPT
 
 
 NO_METER = Meter(0, 280, 0, "", "", "", "")
+NO_TIMING = Timing("", "", "", "", has_slots=False)
 
 
 def without_accounts() -> ComposeView:
     """Nothing can be composed before an account is connected."""
-    return ComposeView((), None, "", "", (), NO_METER, (), (), (), None)
+    return ComposeView((), None, "", "", (), NO_METER, (), (), (), None, NO_TIMING)
 
 
 def view_of(
-    sheet: Sheet, checked: Checked, faces: tuple[Face, ...], account: Face, problem: Problem | None
+    sheet: Sheet,
+    checked: Checked,
+    faces: tuple[Face, ...],
+    account: Face,
+    problem: Problem | None,
+    timing: Timing,
 ) -> ComposeView:
     """The page that shows a checked sheet."""
     assets = {asset.public_id: asset for asset in checked.assets[0]}
@@ -162,7 +187,19 @@ def view_of(
             for asset, media in zip(checked.assets[0], checked.draft.segments[0].media, strict=True)
         ),
         problem=problem,
+        timing=timing,
     )
+
+
+def timing_of(at: str, clock: Wall, now: datetime, *, has_slots: bool) -> Timing:
+    """What the button will do. A time that cannot be read is told when the button is pressed."""
+    try:
+        chosen: datetime | None = wall_time(at)
+    except WrongTime:
+        chosen = None
+    action = f"Schedule for {chosen:%a} {chosen.day} {chosen:%b %H:%M} from" if chosen else "Post now to"
+    first = f"{now.astimezone(clock.zone):%Y-%m-%dT%H:%M}"
+    return Timing(at, first, clock.name, action, has_slots)
 
 
 def shown(described: Iterable[tuple[Asset, str]]) -> tuple[Shown, ...]:
