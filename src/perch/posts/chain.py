@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from perch.db import table_of
+from perch.db.bulk import insert_rows, update_rows
 from perch.posts.models import Post, PostEvent
 
 Detail = Mapping[str, str | int | None]
@@ -98,20 +98,9 @@ async def extend(session: AsyncSession, tails: Mapping[int, Tail], happenings: S
     if not happenings:
         return
     rows, ends = _lines(tails, happenings)
-    connection = await session.connection()
-    await connection.execute(_INSERT, rows)
-    await connection.execute(
-        _MOVE, [{"_id": key, "seq": end.seq, "hash": end.hash} for key, end in sorted(ends.items())]
-    )
-
-
-_POST = table_of(Post)
-_INSERT = insert(table_of(PostEvent))
-_MOVE = (
-    update(_POST)
-    .where(_POST.c.id == bindparam("_id"))
-    .values(story_seq=bindparam("seq"), story_hash=bindparam("hash"))
-)
+    await insert_rows(session, PostEvent, rows)
+    changes = [(key, {"story_seq": end.seq, "story_hash": end.hash}) for key, end in ends.items()]
+    await update_rows(session, Post, changes)
 
 
 def _lines(

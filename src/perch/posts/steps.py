@@ -4,22 +4,24 @@ claim → arm → begin → record. Each is one conditional statement or two; wh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from perch.accounts import lanes
 from perch.accounts.models import XAccount, XApp
 from perch.budget import reserving
 from perch.budget.models import Spend
+from perch.db.bulk import insert_rows, update_rows
 from perch.posts import affording, braking, chain, lineup, queries
 from perch.posts.admitting import NO_TERMS, Terms, admit
 from perch.posts.braking import Braking
 from perch.posts.lineup import DuePost
-from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
+from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
 from perch.posts.pausing import Mended
 
 _TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
@@ -170,38 +172,24 @@ async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
 
 async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | None]:
     """The id of each new attempt, or None where the post was cancelled, edited or lost to another lane."""
-    held = [arming.held for arming in armings]
-    standing = (
-        select(Post.id)
-        .where(
-            _same_versions(held),
-            _lanes_held(held),
-            Post.state == PostState.PUBLISHING,
-        )
-        .with_for_update()
-    )
-    won = set(await session.scalars(standing))
-    winners = [arming for arming in armings if arming.held.post_id in won]
+    segments = await _armable(session, [arming.segment_id for arming in armings])
+    winners = [arming for arming in armings if _is_standing(arming, segments.get(arming.segment_id))]
     if not winners:
         return [None] * len(armings)
-    counts = await _attempts_so_far(session, [arming.segment_id for arming in winners])
-    rows = [_attempt(arming, counts.get(arming.segment_id, 0) + 1) for arming in winners]
+    rows = [_attempt(arming, segments[arming.segment_id].attempts + 1) for arming in winners]
     made = await session.execute(insert(Attempt).returning(Attempt.segment_id, Attempt.id), rows)
-    ids = dict(made.all())
-    await chain.append(
-        session,
-        [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners],
-    )
-    return [ids.get(arming.segment_id) if arming.held.post_id in won else None for arming in armings]
+    ids: dict[int, int] = dict(made.all())
+    tails = {one.post_id: one.tail for one in segments.values()}
+    armed = [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners]
+    await chain.extend(session, tails, armed)
+    return [ids.get(arming.segment_id) for arming in armings]
 
 
 async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[bool]:
-    """Whether each attempt may be written to the socket now."""
-    held = [beginning.held for beginning in beginnings]
+    """Whether each attempt may be written to the socket now. Its story is told with what came of it."""
     lane = exists().where(
         Segment.id == Attempt.segment_id,
         XAccount.id == Segment.account_id,
-        tuple_(XAccount.id, XAccount.fence).in_([(one.account_id, one.fence) for one in held]),
         XAccount.fence == Attempt.fence,
     )
     statement = (
@@ -211,14 +199,10 @@ async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[
             Attempt.state == AttemptState.ARMED,
             lane,
         )
-        .values(state=AttemptState.SENDING, sent_at=beginnings[0].at)
+        .values(state=AttemptState.SENDING, sent_at=max(beginning.at for beginning in beginnings))
         .returning(Attempt.id)
     )
     won = set(await session.scalars(statement, execution_options=_QUIET))
-    happenings = [
-        chain.Happening(one.held.post_id, one.at, "sent") for one in beginnings if one.attempt_id in won
-    ]
-    await chain.append(session, happenings)
     return [beginning.attempt_id in won for beginning in beginnings]
 
 
@@ -228,19 +212,12 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     kept = [recording for recording in recordings if standing.is_open(recording)]
     moving = [recording for recording in kept if not standing.has_ended(recording)]
     gone = [recording for recording in moving if recording.is_out and standing.pauses[recording.post_id]]
-    await _update(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt])
-    await _update(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment])
-    await _update(session, Post, [(one.post_id, _post_changes(one)) for one in moving if one.post])
+    await update_rows(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt_id])
+    await update_rows(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment_id])
+    await update_rows(session, Post, [(one.post_id, _post_changes(one)) for one in moving if one.post])
     await _account(session, standing, kept, moving)
     await braking.put_on(session, [standing.mended(recording) for recording in gone])
-    await chain.append(
-        session,
-        [
-            chain.Happening(one.post_id, one.at, kind, detail)
-            for one in kept
-            for kind, detail in one.happenings
-        ],
-    )
+    await chain.extend(session, standing.tails, [told for one in kept for told in standing.story(one)])
     return [standing.is_open(recording) for recording in recordings]
 
 
@@ -262,13 +239,59 @@ def _lanes_held(held: Sequence[Held]) -> ColumnElement[bool]:
     return exists().where(XAccount.id == Post.account_id, tuple_(XAccount.id, XAccount.fence).in_(lanes))
 
 
-async def _attempts_so_far(session: AsyncSession, segment_ids: Sequence[int]) -> dict[int, int]:
-    statement = (
-        select(Attempt.segment_id, func.max(Attempt.n))
-        .where(Attempt.segment_id.in_(segment_ids))
-        .group_by(Attempt.segment_id)
+@dataclass(frozen=True, slots=True)
+class _Armable:
+    """A card that may be armed: what its post and its lane are at, and the end of the post's story."""
+
+    post_id: int
+    version: int
+    fence: int
+    attempts: int
+    tail: chain.Tail
+
+
+async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[int, _Armable]:
+    """The waiting cards of posts under way, with every card before them out; their posts are held."""
+    earlier = aliased(Segment)
+    is_early = exists().where(
+        earlier.post_id == Segment.post_id,
+        earlier.position < Segment.position,
+        earlier.x_post_id.is_(None),
     )
-    return dict((await session.execute(statement)).all())
+    attempts = (
+        select(func.coalesce(func.max(Attempt.n), 0))
+        .where(Attempt.segment_id == Segment.id)
+        .scalar_subquery()
+    )
+    statement = (
+        select(
+            Segment.id, Post.id, Post.version, XAccount.fence, attempts,
+            Post.public_id, Post.story_seq, Post.story_hash,
+        )
+        .join(Post, Post.id == Segment.post_id)
+        .join(XAccount, XAccount.id == Post.account_id)
+        .where(
+            Segment.id.in_(segment_ids),
+            Segment.state == SegmentState.WAITING,
+            Post.state == PostState.PUBLISHING,
+            ~is_early,
+        )
+        .order_by(Post.id)
+        .with_for_update(of=Post, key_share=True)
+    )  # fmt: skip
+    found = (await session.execute(statement)).all()
+    return {
+        segment_id: _Armable(post_id, version, fence, made, chain.Tail(public_id, seq, digest))
+        for segment_id, post_id, version, fence, made, public_id, seq, digest in found
+    }
+
+
+def _is_standing(arming: Arming, segment: _Armable | None) -> bool:
+    """Neither cancelled nor edited since it was claimed, and still in our lane."""
+    return segment is not None and (segment.version, segment.fence) == (
+        arming.held.version,
+        arming.held.fence,
+    )
 
 
 def _post_changes(recording: Recording) -> dict[str, object]:
@@ -293,7 +316,19 @@ class _Standing:
     pauses: Mapping[int, str | None]
     reserved: Mapping[int, int]
     is_budgeted: bool
-    attempts: Mapping[int, str]
+    tails: Mapping[int, chain.Tail]
+    attempts: Mapping[int, tuple[str, datetime | None]]
+
+    def story(self, recording: Recording) -> Iterator[chain.Happening]:
+        """The lines of a recording, and before them when its attempt was sent."""
+        state, sent_at = self._attempt(recording)
+        if state == AttemptState.SENDING and sent_at is not None:
+            yield chain.Happening(recording.post_id, sent_at, "sent")
+        for kind, detail in recording.happenings:
+            yield chain.Happening(recording.post_id, recording.at, kind, detail)
+
+    def _attempt(self, recording: Recording) -> tuple[str | None, datetime | None]:
+        return self.attempts.get(recording.attempt_id or 0, (None, None))
 
     def mended(self, recording: Recording) -> Braking:
         """It was a probe, and X took it."""
@@ -305,7 +340,7 @@ class _Standing:
     def is_open(self, recording: Recording) -> bool:
         if recording.attempt_id is None:
             return recording.fence in (None, self.fences.get(recording.post_id))
-        state = self.attempts.get(recording.attempt_id)
+        state, _ = self._attempt(recording)
         return state in _UNDECIDED and recording.attempt_was in (None, state)
 
 
@@ -314,14 +349,17 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         select(
             Post.id, Post.state, Post.account_id, Post.fence,
             Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
+            Post.public_id, Post.story_seq, Post.story_hash,
         )
         .where(Post.id.in_({one.post_id for one in recordings}))
-        .with_for_update(of=Post)
+        .order_by(Post.id)
+        .with_for_update(of=Post, key_share=True)
     )  # fmt: skip
     attempts = (
-        select(Attempt.id, Attempt.state)
+        select(Attempt.id, Attempt.state, Attempt.sent_at)
         .where(Attempt.id.in_({one.attempt_id for one in recordings if one.attempt_id is not None}))
-        .with_for_update()
+        .order_by(Attempt.id)
+        .with_for_update(key_share=True)
     )
     found = (await session.execute(posts)).all()
     return _Standing(
@@ -331,7 +369,8 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         {row[0]: row[4] for row in found},
         {row[0]: row[5] for row in found},
         any(row[6] for row in found),
-        dict((await session.execute(attempts)).all()),
+        {row[0]: chain.Tail(row[7], row[8], row[9]) for row in found},
+        {row[0]: (row[1], row[2]) for row in await session.execute(attempts)},
     )
 
 
@@ -339,8 +378,7 @@ async def _account(
     session: AsyncSession, standing: _Standing, kept: Sequence[Recording], moving: Sequence[Recording]
 ) -> None:
     """What was spent, and what is reserved no longer."""
-    if spends := [dict(one.spend) for one in kept if one.spend]:
-        await session.execute(insert(Spend), spends)
+    await insert_rows(session, Spend, [one.spend for one in kept if one.spend])
     if not standing.is_budgeted:
         return
     outcomes = [
@@ -353,12 +391,3 @@ async def _account(
         for one in moving
     ]
     await affording.settle(session, kept[0].at, outcomes, sum(one.spent for one in kept))
-
-
-async def _update(
-    session: AsyncSession,
-    table: type[Attempt | Segment | Post],
-    changes: Sequence[tuple[int | None, Mapping[str, object]]],
-) -> None:
-    if changes:
-        await session.execute(update(table), [{"id": key, **values} for key, values in changes])
