@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,8 +63,8 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox with as many people as there are accounts."""
+def sandbox(people: int = ACCOUNTS) -> Iterator[Sandbox]:
+    """A sandbox with so many people, each with a token pair."""
     command = [sys.executable, "-m", "perch.sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -72,7 +72,7 @@ def sandbox() -> Iterator[Sandbox]:
         try:
             empty = Sandbox(url, ())
             empty.ask("POST", "profile", {"name": "no-limits"})
-            yield Sandbox(url, empty.ask("POST", "crowd", {"count": ACCOUNTS})["people"])
+            yield Sandbox(url, empty.ask("POST", "crowd", {"count": people})["people"])
         finally:
             process.terminate()
 
@@ -107,7 +107,7 @@ async def measure(box: Sandbox, plan: Plan, folder: Path, database: str | None, 
     async with wiring.assemble(settings) as perch:
         await wiring.bring_up_to_date(perch)
         await wiring.prepare_apps(perch)
-        accounts = await _seed_accounts(perch, box)
+        accounts = await seed_accounts(perch, box)
         if plan.future:
             month = datetime.now(UTC) + timedelta(days=30)
             lies = [month + timedelta(seconds=number) for number in range(plan.future)]
@@ -127,7 +127,8 @@ async def measure(box: Sandbox, plan: Plan, folder: Path, database: str | None, 
     return Measured((done - begins).total_seconds(), used, late[len(late) * 99 // 100])
 
 
-async def _seed_accounts(perch: Perch, box: Sandbox) -> list[int]:
+async def seed_accounts(perch: Perch, box: Sandbox) -> list[int]:
+    """An account for each of the sandbox's people, signed in."""
     now = perch.clock.now()
     async with perch.db.write() as session:
         app = (await session.scalars(select(XApp))).one()
