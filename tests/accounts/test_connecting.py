@@ -13,13 +13,14 @@ from sqlalchemy import func, select, update
 from perch.accounts import connecting, errors, queries
 from perch.accounts.connecting import Requester
 from perch.accounts.health import Health
-from perch.accounts.models import Grant, LoginAttempt, LoginFace, XAccount, XApp
+from perch.accounts.models import Grant, LoginAttempt, LoginFace, RefreshState, XAccount, XApp
 from perch.people import inviting
 from perch.people.errors import InvitationUnusable, NotAllowed, NotInvited
 from perch.people.models import Identity, Membership, Person, Role, Workspace
 from perch.seal import Sealer
 from perch.settings import SignIn
 from perch.x.errors import Forbidden
+from perch.x.users import Me
 
 
 async def _count(desk: Any, table: type) -> int:
@@ -545,6 +546,64 @@ async def test_reconnecting_as_somebody_else_changes_nothing(desk: Any) -> None:
     assert await _count(desk, XAccount) == 1
 
     assert (await _connect(desk, ada, "sandbox_ada", ada.account_id)).account_id == ada.account_id
+
+
+async def test_who_came_instead_of_the_one_to_reconnect_stays_signed_in_too(desk: Any) -> None:
+    ada = await desk.sign_in("sandbox_ada")
+    ben = await _connect(desk, ada, "sandbox_ben")
+
+    with pytest.raises(errors.DifferentAccount):
+        await _connect(desk, ada, "sandbox_ben", ada.account_id)
+
+    for finished in (ada, ben):
+        ready = await desk.client_for(finished.account_id)
+        assert (await ready.client.send(Me(), ready.bearer)).result.id == ready.x_user_id
+
+
+async def _lost(desk: Any) -> Any:
+    """An owner whose sign-in X has ended."""
+    ada = await desk.sign_in("sandbox_ada")
+    world = desk.x.app.world
+    world.drop_grant(next(iter(world.grants)))
+    desk.clock.advance(timedelta(hours=2))
+    with pytest.raises(errors.ReconnectNeeded):
+        await desk.client_for(ada.account_id)
+    return ada
+
+
+async def test_an_owner_reconnects_and_the_grant_is_replaced_whole(desk: Any) -> None:
+    ada = await _lost(desk)
+    before = await desk.grant(ada.account_id)
+
+    await _connect(desk, ada, "sandbox_ada", ada.account_id)
+
+    after = await desk.grant(ada.account_id)
+    assert (after.refresh_state, after.refresh_owner, after.refresh_until) == (RefreshState.IDLE, None, None)
+    assert after.generation == before.generation + 1
+    assert after.granted_at == desk.clock.now()
+    ready = await desk.client_for(ada.account_id)
+    assert (await ready.client.send(Me(), ready.bearer)).result.id == ready.x_user_id
+
+
+async def test_a_teammate_who_may_connect_reconnects_for_everybody(desk: Any) -> None:
+    ada = await _lost(desk)
+    async with desk.db.write() as session:
+        link = await inviting.invite(session, desk.clock, ada.workspace_id, Role.OWNER)
+    teammate = await desk.sign_in("sandbox_ben", invitation=link)
+
+    await _connect(desk, replace(teammate, workspace_id=ada.workspace_id), "sandbox_ada", ada.account_id)
+
+    assert (await desk.client_for(ada.account_id)).username == "sandbox_ada"
+
+
+async def test_a_stranger_reconnects_nobody(desk: Any) -> None:
+    ada = await _lost(desk)
+    stranger = await desk.sign_in("sandbox_ben")
+
+    with pytest.raises(errors.AccountTaken):
+        await _connect(desk, stranger, "sandbox_ada", ada.account_id)
+
+    assert (await desk.grant(ada.account_id)).refresh_state == RefreshState.DEAD
 
 
 async def test_a_verifier_sealed_with_a_lost_key_does_not_open(desk: Any) -> None:

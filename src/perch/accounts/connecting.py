@@ -173,10 +173,16 @@ async def finish(
         # Held to the end: two first people at once would both become owner otherwise.
         app = await queries.lock_app(session, app.id)
         known = await queries.account_on_x(session, app, user.id)
-        await _same_account(session, attempt, user)
-        admitted = await _admit(session, clock, policy, attempt, app, user, known)
-        account = await _keep_account(session, clock, attempt, app, user, known, admitted)
-        await _keep_grant(session, clock, sealer, account, pair, scope)
+        other = await _other_account(session, attempt, user)
+        if other is None:
+            admitted = await _admit(session, clock, policy, attempt, app, user, known)
+            account = await _keep_account(session, clock, attempt, app, user, known, admitted)
+            await _keep_grant(session, clock, sealer, account, pair, scope)
+        elif known is not None and known.workspace_id == attempt.workspace_id:
+            # X ends the older consent of whoever came instead: without the new one they would be signed out.
+            await _keep_grant(session, clock, sealer, known, pair, scope)
+    if other is not None:
+        raise other
     return _finished(attempt, account, admitted, scope)
 
 
@@ -240,12 +246,15 @@ async def _who(client: XClient, deadline: float, clock: Clock, auth: Bearer) -> 
         raise errors.XUnavailable.because(error) from error
 
 
-async def _same_account(session: AsyncSession, attempt: LoginAttempt, user: XUser) -> None:
+async def _other_account(
+    session: AsyncSession, attempt: LoginAttempt, user: XUser
+) -> errors.DifferentAccount | None:
     if attempt.account_id is None:
-        return
+        return None
     expected = await queries.account_with_id(session, attempt.account_id)
-    if expected.x_user_id != user.id:
-        raise errors.DifferentAccount(expected.username, user.username)
+    if expected.x_user_id == user.id:
+        return None
+    return errors.DifferentAccount(expected.username, user.username)
 
 
 async def _admit(
