@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from perch.accounts.models import MissedPolicy, XAccount
 from perch.jobs import Pace
 from perch.notices import queries as notices
-from perch.posts import changing, editing, queries
+from perch.posts import changing, editing, queries, resuming
 from perch.posts.editing import Change
 from perch.posts.errors import TooLate
 from perch.posts.missing import SKIP, Late, Missing, plan
@@ -202,3 +202,17 @@ async def test_a_thread_that_is_under_way_is_never_missed(ada):
     await look(ada)
     async with perch.db.read() as session:
         assert await session.scalar(select(Post.state).where(Post.id == post.id)) == PostState.PUBLISHING
+
+
+async def test_who_says_try_now_of_a_late_post_has_decided(ada):
+    await asks(ada)
+    post = await overdue(ada, "Go", hours=8)
+    perch = ada.house.perch
+    async with perch.db.write() as session:
+        await session.execute(update(Post).values(paused_reason="credits"))
+    async with perch.db.write() as session:
+        fresh = await session.get_one(Post, post.id)
+        await resuming.resume(session, perch.clock, perch.engine, fresh, "Olga")
+    await look(ada)
+    assert (await ada.read(post)).post.state == PostState.SCHEDULED
+    assert await may_go(ada) == [post.id]

@@ -25,7 +25,8 @@ async def resume(session: AsyncSession, clock: Clock, engine: Engine, post: Post
     resumed = await session.scalar(
         update(Post)
         .where(Post.id == post.id, Post.state.in_(queries.OPEN_STATES))
-        .values(paused_reason=None, try_at=None)
+        # A time for the try, and be it now, is a decision: nobody asks whether it is too late.
+        .values(paused_reason=None, try_at=clock.now())
         .returning(Post.id)
     )
     if resumed is None:
