@@ -1,13 +1,15 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import func, select
 
-from perch.accounts import queries
+from perch.accounts import queries, revoking
 from perch.accounts.disconnecting import Disconnected, disconnect
 from perch.accounts.errors import ReconnectNeeded
 from perch.accounts.health import Health
-from perch.accounts.models import Grant
+from perch.accounts.models import Grant, Revocation
 from perch.people import tokens
 from perch.people.errors import NotHere
 from perch.people.models import TokenKind
@@ -125,3 +127,64 @@ async def test_perchs_own_tokens_for_the_account_end_with_it(desk: Any) -> None:
     async with desk.db.read() as session:
         found = [await tokens.find(session, desk.clock, one.token) for one in issued]
     assert [caller is not None for caller in found] == [False, True]
+
+
+async def _queue(desk: Any) -> list[Revocation]:
+    async with desk.db.read() as session:
+        return list(await session.scalars(select(Revocation).order_by(Revocation.id)))
+
+
+async def _disconnected_while_x_is_down(desk: Any, times: int = 1000) -> Any:
+    ada = await desk.sign_in()
+    desk.x.spoil(REVOKE, "status", times=times, status=503)
+    await _disconnect(desk, ada.workspace_id, ada.account_public_id)
+    return ada
+
+
+async def test_what_waits_to_be_ended_is_sealed_and_in_no_log(desk: Any) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await _disconnected_while_x_is_down(desk)
+
+    queue = await _queue(desk)
+    assert [one.hint for one in queue] == ["refresh_token", "access_token"]
+    assert "token_not_revoked" in [log["event"] for log in logs]
+    told = repr(logs) + "".join(one.token_sealed for one in queue)
+    assert not [token for token in desk.x.tokens if token in told]
+
+
+async def test_x_is_asked_less_and_less_often_and_for_a_week_at_most(desk: Any) -> None:
+    await _disconnected_while_x_is_down(desk)
+
+    asked_at = []
+    for _ in range(9 * 24 * 4):
+        before = desk.x.count(REVOKE)
+        await revoking.sweep(desk.db.write, desk.clock, desk.sealer, desk.clients)
+        if desk.x.count(REVOKE) > before:
+            asked_at.append(desk.clock.now())
+        desk.clock.advance(timedelta(minutes=15))
+
+    assert asked_at[-1] - asked_at[0] > timedelta(days=6)
+    assert asked_at[-1] - asked_at[-2] >= timedelta(hours=6)
+    assert len(asked_at) < 50
+    assert await _queue(desk) == []
+
+
+async def test_a_new_consent_takes_the_old_tokens_off_the_queue(desk: Any) -> None:
+    ada = await _disconnected_while_x_is_down(desk, times=2)
+
+    await desk.sign_in()
+    desk.clock.advance(timedelta(hours=1))
+    await revoking.sweep(desk.db.write, desk.clock, desk.sealer, desk.clients)
+
+    assert await _queue(desk) == []
+    ready = await desk.client_for(ada.account_id)
+    assert (await ready.client.send(Me(), ready.bearer)).result.id == ready.x_user_id
+
+
+async def test_a_token_that_x_knows_no_more_is_done_with(desk: Any) -> None:
+    ada = await desk.sign_in()
+    refused = {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}
+    desk.x.spoil(REVOKE, "status", times=2, status=400, body=refused)
+
+    assert (await _disconnect(desk, ada.workspace_id, ada.account_public_id)).revoked
+    assert await _queue(desk) == []
