@@ -57,7 +57,8 @@ def test_whatever_is_pressed_is_large_enough_for_a_finger(visit: Any, sign_in: S
     for path in own_pages(page):
         page.goto(path)
         small = page.evaluate(
-            """() => [...document.querySelectorAll("button, a.btn, a.rail-item, select, .theme-choice")]
+            """() => [...document.querySelectorAll(
+              "button:not([aria-hidden]), summary, a.btn, a.rail-item, select, .theme-choice")]
               .filter((one) => one.checkVisibility())
               .map((one) => [one.innerText.trim(), one.getBoundingClientRect().height])
               .filter(([, height]) => height < 44)"""
