@@ -107,6 +107,7 @@ def _server(perch: Perch) -> Server:
 @asynccontextmanager
 async def _working(perch: Perch) -> AsyncIterator[None]:
     await wiring.take_over(perch)
+    _settle_memory()
     async with _woken(perch):
         worker = asyncio.create_task(perch.engine.run())
         worker.add_done_callback(_report_worker)
@@ -126,7 +127,7 @@ def _woken(perch: Perch) -> AbstractAsyncContextManager[None]:
 
 
 def _settle_memory() -> None:
-    """What is loaded by now stays: looking through it again and again took a fifth of a busy worker's time."""
+    """What is loaded by now stays: looking through it time and again took a fifth of a busy worker's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
