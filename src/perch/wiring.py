@@ -51,7 +51,7 @@ from perch.posts.growing import Growing
 from perch.posts.journal import Journal
 from perch.posts.missing import Missing
 from perch.posts.pruning import Pruning
-from perch.posts.publishing import Line, Publisher, Stopping
+from perch.posts.publishing import LANES, Line, Publisher, Stopping
 from perch.posts.reconciling import Reconciler
 from perch.posts.recovering import Recovery
 from perch.seal import Sealer
@@ -168,7 +168,7 @@ async def assemble(
     pace = Pace().scaled(settings.pace)
     db = Database(settings.database)
     sealer = Sealer(_root_key(settings))
-    clients = XClients(open_session(), deadline=pace.http, kinds=apps.kinds(settings))
+    clients = XClients(open_session(LANES), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
     committer = Committer(db.write, last=(steps.seek,))
     guard = ClockGuard(clock, pace.clock_jump, partial(_their_time, settings, clients))

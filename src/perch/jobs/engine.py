@@ -74,6 +74,15 @@ class Engine:
         if hints := self._near(entrypoint, moments):
             await self._hints.put(hints)
 
+    def begin_at(self, entrypoint: str, key: str, at: datetime) -> None:
+        """Work here at that instant: for what this process found itself, and every other one finds too."""
+        wait = (at - self._clock.now()).total_seconds()
+        if wait > 0:
+            # It asks the clock again: timers run by another one, and a moment too early nothing is due.
+            asyncio.get_running_loop().call_later(wait, self.begin_at, entrypoint, key, at)
+        elif not self.is_stopping:
+            self._begin(entrypoint, key)
+
     def _near(self, entrypoint: str, moments: Iterable[tuple[str, datetime]]) -> list[Hint]:
         now = self._clock.now()
         waits = ((key, max(timedelta(), at - now)) for key, at in moments)

@@ -20,7 +20,7 @@ Moment = tuple[int, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Re-derives lost hints from the rows. What was hinted ahead is not hinted again before its moment."""
+    """Re-derives lost hints from the rows: each process for itself, and of each moment once."""
 
     db: Database
     clock: Clock
@@ -38,8 +38,8 @@ class Sweep:
         fresh = coming - self._ahead
         self._ahead.difference_update([moment for moment in self._ahead if moment[1] <= now])
         self._ahead.update(fresh)
-        moments = [*((account_id, now) for account_id in due), *fresh]
-        await self.engine.hint_all(DRAIN, [(str(account_id), at) for account_id, at in moments])
+        for account_id, at in [*((account_id, now) for account_id in due), *fresh]:
+            self.engine.begin_at(DRAIN, str(account_id), at)
 
 
 def register(

@@ -30,6 +30,8 @@ from perch.x.wire import Bearer, Reply
 from perch.x.xpost import XPost, snowflake_at
 
 log = structlog.get_logger(__name__)
+LANES = 256
+"""How many accounts one process serves at once: what is beyond goes to a process that has a hand free."""
 _KEPT_OPEN = timedelta(seconds=10)
 
 
@@ -151,6 +153,7 @@ class Publisher:
     journal: Journal | None = None
     _draining: set[int] = field(default_factory=set)
     _called: set[int] = field(default_factory=set)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES))
     _keeper: lanes.Keeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,7 +169,9 @@ class Publisher:
         try:
             while account_id in self._called and not self.is_stopping():
                 self._called.discard(account_id)
-                if await self._work_in_lane(account_id):
+                async with self._turns:
+                    has_sent = await self._work_in_lane(account_id)
+                if has_sent:
                     self._called.add(account_id)
         finally:
             self._draining.discard(account_id)
