@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from perch import wiring
 from perch.budget.models import MonthlyBudget, Spend
 from perch.notices import queries as notices
-from perch.posts import changing, resuming
+from perch.posts import changing, resuming, steps
 from perch.posts.models import Post, PostState
 
 POST = {"method": "POST", "path": "/2/tweets"}
@@ -137,3 +137,13 @@ async def test_without_a_budget_nothing_is_counted_but_what_was_spent(build_hous
     async with house.perch.db.read() as session:
         assert await session.scalar(select(func.count()).select_from(MonthlyBudget)) == 0
         assert await session.scalar(select(func.sum(Spend.micros))) == 15_000
+
+
+@pytest.mark.both_databases
+async def test_what_comes_too_late_to_be_kept_is_turned_away_under_a_budget_too(working, ada):
+    post = await ada.write("Settled long ago")
+    assert await at_rest(ada, [post]) == ["published"]
+    [attempt] = await ada.attempts(post)
+    late = steps.Recording(post.id, attempt.armed_at, attempt_id=attempt.id, attempt={"state": "unknown"})
+    assert not await working.perch.committer.commit(steps.record, late)
+    assert await month(working) == (0, 15_000)

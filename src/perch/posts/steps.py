@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -16,12 +16,13 @@ from perch.accounts import lanes
 from perch.accounts.models import XAccount, XApp
 from perch.budget import reserving
 from perch.budget.models import Spend
+from perch.db.among import among, both_among
 from perch.db.bulk import insert_rows, update_rows
 from perch.posts import affording, braking, chain, lineup, queries
 from perch.posts.admitting import NO_TERMS, Terms, admit
 from perch.posts.braking import Braking
 from perch.posts.lineup import DuePost
-from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
+from perch.posts.models import Attempt, AttemptState, Post, PostEvent, PostState, Segment, SegmentState
 from perch.posts.pausing import Mended
 
 _TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
@@ -195,7 +196,7 @@ async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[
     statement = (
         update(Attempt)
         .where(
-            Attempt.id.in_([beginning.attempt_id for beginning in beginnings]),
+            among(Attempt.id, [beginning.attempt_id for beginning in beginnings]),
             Attempt.state == AttemptState.ARMED,
             lane,
         )
@@ -214,10 +215,9 @@ async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list
     gone = [recording for recording in moving if recording.is_out and standing.pauses[recording.post_id]]
     await update_rows(session, Attempt, [(one.attempt_id, one.attempt) for one in kept if one.attempt_id])
     await update_rows(session, Segment, [(one.segment_id, one.segment) for one in moving if one.segment_id])
-    await update_rows(session, Post, [(one.post_id, _post_changes(one)) for one in moving if one.post])
+    await _tell(session, standing, kept, moving)
     await _account(session, standing, kept, moving)
     await braking.put_on(session, [standing.mended(recording) for recording in gone])
-    await chain.extend(session, standing.tails, [told for one in kept for told in standing.story(one)])
     return [standing.is_open(recording) for recording in recordings]
 
 
@@ -231,12 +231,12 @@ def _probed() -> ScalarSelect[str | None]:
 
 
 def _same_versions(held: Sequence[Held]) -> ColumnElement[bool]:
-    return tuple_(Post.id, Post.version).in_([(one.post_id, one.version) for one in held])
+    return both_among(Post.id, Post.version, [(one.post_id, one.version) for one in held])
 
 
 def _lanes_held(held: Sequence[Held]) -> ColumnElement[bool]:
     lanes = [(one.account_id, one.fence) for one in held]
-    return exists().where(XAccount.id == Post.account_id, tuple_(XAccount.id, XAccount.fence).in_(lanes))
+    return exists().where(XAccount.id == Post.account_id, both_among(XAccount.id, XAccount.fence, lanes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,7 @@ async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[in
         .join(Post, Post.id == Segment.post_id)
         .join(XAccount, XAccount.id == Post.account_id)
         .where(
-            Segment.id.in_(segment_ids),
+            among(Segment.id, segment_ids),
             Segment.state == SegmentState.WAITING,
             Post.state == PostState.PUBLISHING,
             ~is_early,
@@ -351,13 +351,13 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
             Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
             Post.public_id, Post.story_seq, Post.story_hash,
         )
-        .where(Post.id.in_({one.post_id for one in recordings}))
+        .where(among(Post.id, {one.post_id for one in recordings}))
         .order_by(Post.id)
         .with_for_update(of=Post, key_share=True)
     )  # fmt: skip
     attempts = (
         select(Attempt.id, Attempt.state, Attempt.sent_at)
-        .where(Attempt.id.in_({one.attempt_id for one in recordings if one.attempt_id is not None}))
+        .where(among(Attempt.id, {one.attempt_id for one in recordings if one.attempt_id is not None}))
         .order_by(Attempt.id)
         .with_for_update(key_share=True)
     )
@@ -374,12 +374,25 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
     )
 
 
+async def _tell(
+    session: AsyncSession, standing: _Standing, kept: Sequence[Recording], moving: Sequence[Recording]
+) -> None:
+    """The lines of the stories, and the posts' rows with all that changes in them."""
+    rows, ends = chain.lines(standing.tails, [told for one in kept for told in standing.story(one)])
+    changes = {post_id: end.columns() for post_id, end in ends.items()}
+    for one in moving:
+        if one.post:
+            changes[one.post_id] = {**changes.get(one.post_id, {}), **_post_changes(one)}
+    await insert_rows(session, PostEvent, rows)
+    await update_rows(session, Post, list(changes.items()))
+
+
 async def _account(
     session: AsyncSession, standing: _Standing, kept: Sequence[Recording], moving: Sequence[Recording]
 ) -> None:
     """What was spent, and what is reserved no longer."""
     await insert_rows(session, Spend, [one.spend for one in kept if one.spend])
-    if not standing.is_budgeted:
+    if not kept or not standing.is_budgeted:
         return
     outcomes = [
         affording.Outcome(
