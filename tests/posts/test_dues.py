@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -86,6 +86,7 @@ async def test_a_moment_ago_still_means_now(ada):
     assert post.due_at >= now
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 500 * 86_400),
     st.sampled_from(["UTC", BERLIN, "America/Nuuk", "Asia/Kathmandu", "Australia/Lord_Howe"]),
@@ -117,6 +118,7 @@ async def test_a_post_that_chance_moved_says_so(ada):
 SLOTS = st.sets(st.builds(Place, st.integers(0, 6), st.integers(0, 1439)), max_size=40)
 
 
+@settings(deadline=None)
 @given(SLOTS)
 def test_slots_are_written_as_they_are_read(places):
     assert parse(show(places)) == tuple(sorted(places))
@@ -135,6 +137,7 @@ def test_what_names_no_slots_is_refused(said):
         parse(said)
 
 
+@settings(deadline=None)
 @given(SLOTS, st.sampled_from([BERLIN, "America/Nuuk", "UTC"]), st.integers(0, 900))
 def test_slots_come_in_order_each_instant_once(places, zone, hours):
     after = datetime(2026, 11, 20, 9, tzinfo=UTC) + timedelta(hours=hours)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -54,6 +54,7 @@ async def may_go(writer):
         return list(await session.scalars(queries.ready(perch.clock.now()).with_only_columns(Post.id)))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 4), st.integers(16, 900), st.sampled_from(["send", "ask", SKIP])),

@@ -1,6 +1,7 @@
 """Recurring posts: every time of the rule once, never the same words too soon, and an end."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice, pairwise
 
@@ -12,7 +13,8 @@ from sqlalchemy import select, update
 from perch.accounts.models import XAccount
 from perch.notices import queries as notices
 from perch.posts import changing, recurring
-from perch.posts.errors import RuleBroken
+from perch.posts.drafting import DraftSegment
+from perch.posts.errors import RuleBroken, WrongTime
 from perch.posts.growing import Growing
 from perch.posts.missing import Missing
 from perch.posts.models import Post, PostState, Recurrence, RecurrenceState
@@ -66,6 +68,7 @@ async def fresh(writer, recurrence):
         ("daily 09:00", "0 9 * * *"), ("Weekdays at 8:30", "30 8 * * 1-5"),
         ("mon,thu 17:30", "30 17 * * 1,4"),
         ("mon-fri 9:00,17:00", "0 9,17 * * 1-5"), ("weekly on sunday 10:00", "0 10 * * 7"),
+        ("sat-mon 9:00", "0 9 * * 6-7,1"),
         ("*/15 8-18 * * mon-fri", "*/15 8-18 * * MON-FRI"), ("0 9 l * *", "0 9 L * *"),
     ],
 )  # fmt: skip
@@ -81,7 +84,8 @@ def test_a_rule_is_cron_or_words_for_it(said, cron):
         "daily",
         "daily 25:00",
         "daily 9:00,9:30",
-        "fri-mon 9:00",
+        "mon,foo 9:00",
+        "monkey 9:00",
         "0 0 30 2 *",
         "* * * * * *",
         "@daily",
@@ -92,6 +96,7 @@ def test_what_names_no_times_is_refused(said):
         compiled(said)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.lists(st.sampled_from("0159*,-/#L "), max_size=20).map("".join))
 def test_no_rule_does_worse_than_being_refused(said):
     try:
@@ -101,7 +106,7 @@ def test_no_rule_does_worse_than_being_refused(said):
     assert compiled(rule) == rule
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(
         ["Europe/Berlin", "America/Nuuk", "Africa/Cairo", "Australia/Lord_Howe", "America/Havana"]
@@ -202,12 +207,27 @@ async def test_a_text_that_x_would_refuse_is_refused_at_once(ada):
     "wrong",
     [
         {"texts": []}, {"texts": ["x"] * 101}, {"most": 0}, {"missed_policy": "perhaps"},
-        {"ends_at": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"ends_at": datetime(2020, 1, 1, tzinfo=UTC)}, {"most": 10**30},
     ],
 )  # fmt: skip
 async def test_what_could_never_go_out_is_refused(ada, wrong):
     with pytest.raises(WrongRecurrence):
         await begin(ada, **wrong)
+
+
+async def test_it_begins_within_two_years(ada):
+    with pytest.raises(WrongTime):
+        await begin(ada, starts_at=datetime(9999, 12, 31, tzinfo=UTC))
+
+
+async def test_its_texts_have_no_more_cards_than_can_be_looked_at_in_a_moment(ada):
+    thread = replace(ada.draft("x"), segments=tuple(DraftSegment(f"Card {n}") for n in range(100)))
+    perch = ada.house.perch
+    with pytest.raises(WrongRecurrence, match="cards"):
+        async with perch.db.write() as session:
+            await recurring.create(
+                session, perch.clock, perch.engine, Refrain((thread,) * 4), Rhythm("mon 9:00")
+            )
 
 
 async def test_it_ends_after_a_number_or_at_a_date(ada):

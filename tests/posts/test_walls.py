@@ -6,7 +6,7 @@ from importlib import resources
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.clock import UnknownZone, zone, zone_rules
@@ -72,6 +72,7 @@ def test_a_daily_reading_comes_once_a_day_and_never_early_across_every_change_of
                     assert shown.fold == 0
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ZONES), LOCALS, st.integers(0, 1))
 def test_a_reading_that_exists_is_the_reading_of_its_instant(name, shown, fold):
     wall = Wall(shown.replace(microsecond=0), name, fold)
@@ -81,6 +82,7 @@ def test_a_reading_that_exists_is_the_reading_of_its_instant(name, shown, fold):
     assert kept(wall.iso, name, fold) == wall
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ZONES), LOCALS.map(lambda local: local.replace(tzinfo=UTC)))
 def test_an_instant_that_is_read_means_itself(name, at):
     assert Wall.read(at, name).at == at.replace(microsecond=0)
