@@ -51,9 +51,10 @@ def test_every_zone_and_every_change_of_five_years_is_looked_at():
     assert len(transitions("Europe/Berlin")) == 10
 
 
-@pytest.mark.parametrize("start", range(0, len(ZONES), 100))
-def test_a_daily_reading_comes_once_a_day_and_never_early_across_every_change_of_every_zone(start):
-    for name in ZONES[start : start + 100]:
+def test_a_daily_reading_comes_once_a_day_and_never_early_across_every_change_of_every_zone():
+    # Most names are other names for the same clock.
+    clocks = {tuple((at, offset(name, at)) for at in (FIRST, *transitions(name))): name for name in ZONES}
+    for name in clocks.values():
         for change in transitions(name):
             around = change.astimezone(zone(name)).replace(tzinfo=None, hour=0, minute=0, second=0)
             moved = offset(name, change) - offset(name, change - timedelta(seconds=1))
