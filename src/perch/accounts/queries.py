@@ -13,6 +13,7 @@ from perch.accounts.health import AccountView, Health, Tokens, judge
 from perch.accounts.models import AppKind, Grant, LoginAttempt, RefreshState, Revocation, XAccount, XApp
 from perch.accounts.scopes import missing
 from perch.db import table_of
+from perch.db.among import among
 from perch.people.errors import NotHere
 
 
@@ -226,7 +227,7 @@ async def take_lanes(
     free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
     statement = (
         select(XAccount.id, XAccount.fence)
-        .where(XAccount.id.in_(account_ids), free, wanted)
+        .where(among(XAccount.id, account_ids), free, wanted)
         .order_by(XAccount.id)
         .with_for_update(of=XAccount, key_share=True)
     )
@@ -234,7 +235,7 @@ async def take_lanes(
     if fences:
         await session.execute(
             update(XAccount)
-            .where(XAccount.id.in_(fences))
+            .where(among(XAccount.id, fences))
             .values(lane_owner=worker, lane_until=until, fence=XAccount.fence + 1),
             execution_options={"synchronize_session": False},
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from perch.db.among import among
 from perch.db.bulk import insert_rows, update_rows
 from perch.posts.models import Post, PostEvent
 
@@ -34,6 +35,10 @@ class Tail(NamedTuple):
     public_id: str
     seq: int
     hash: str
+
+    def columns(self) -> dict[str, object]:
+        """What the post's row says of it."""
+        return {"story_seq": self.seq, "story_hash": self.hash}
 
 
 def link(before: str, public_id: str, seq: int, at: datetime, kind: str, detail: str) -> str:
@@ -97,15 +102,15 @@ async def extend(session: AsyncSession, tails: Mapping[int, Tail], happenings: S
     """As ``append``, for whoever holds the posts' rows already and has read the ends of their stories."""
     if not happenings:
         return
-    rows, ends = _lines(tails, happenings)
+    rows, ends = lines(tails, happenings)
     await insert_rows(session, PostEvent, rows)
-    changes = [(key, {"story_seq": end.seq, "story_hash": end.hash}) for key, end in ends.items()]
-    await update_rows(session, Post, changes)
+    await update_rows(session, Post, [(key, end.columns()) for key, end in ends.items()])
 
 
-def _lines(
+def lines(
     tails: Mapping[int, Tail], happenings: Sequence[Happening]
 ) -> tuple[list[dict[str, object]], dict[int, Tail]]:
+    """The rows of new lines, and where each story ends with them. Pure."""
     rows: list[dict[str, object]] = []
     ends: dict[int, Tail] = {}
     for happening in happenings:
@@ -125,7 +130,7 @@ def _lines(
 async def _tails(session: AsyncSession, post_ids: set[int]) -> dict[int, Tail]:
     posts = await session.execute(
         select(Post.id, Post.public_id, Post.story_seq, Post.story_hash)
-        .where(Post.id.in_(post_ids))
+        .where(among(Post.id, post_ids))
         .order_by(Post.id)
         .with_for_update(key_share=True)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import XAccount
+from perch.db.among import among
 from perch.posts import queries
 from perch.posts.models import Attempt, Post, Segment, SegmentMedia, SegmentState
 
@@ -75,7 +76,7 @@ async def next_posts(session: AsyncSession, account_ids: Sequence[int], now: dat
         .select_from(_lane)
         .join(_post, _post.id == _first_ready(now))
         .join(Segment, Segment.post_id == _post.id)
-        .where(_lane.id.in_(account_ids))
+        .where(among(_lane.id, account_ids))
         .order_by(_post.id, Segment.position)
     )
     rows = (await session.execute(statement)).all()
@@ -92,7 +93,7 @@ def has_work(now: datetime) -> ColumnElement[bool]:
 
 async def accounts_with_looks(session: AsyncSession, account_ids: Sequence[int], now: datetime) -> set[int]:
     """Those of these accounts for which something should be looked for on X now."""
-    due = queries.looks_due(now).where(Segment.account_id.in_(account_ids))
+    due = queries.looks_due(now).where(among(Segment.account_id, account_ids))
     return {account_id for account_id, _ in await session.execute(due)}
 
 

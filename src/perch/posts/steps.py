@@ -294,9 +294,12 @@ def _is_standing(arming: Arming, segment: _Armable | None) -> bool:
     )
 
 
-def _post_changes(recording: Recording) -> dict[str, object]:
-    freed = {"paused_reason": None} if recording.is_out else {}
-    return {**recording.post, **freed, "updated_at": recording.at}
+def _post_changes(recording: Recording, state: str) -> dict[str, object]:
+    if not recording.is_out:
+        return {**recording.post, "updated_at": recording.at}
+    # An answer that came after all: nobody has to say any more whether the card is there.
+    goes_on = {"state": PostState.PUBLISHING} if state == PostState.NEEDS_YOU else {}
+    return {**goes_on, **recording.post, "paused_reason": None, "updated_at": recording.at}
 
 
 def _attempt(arming: Arming, n: int) -> dict[str, object]:
@@ -382,7 +385,8 @@ async def _tell(
     changes = {post_id: end.columns() for post_id, end in ends.items()}
     for one in moving:
         if one.post:
-            changes[one.post_id] = {**changes.get(one.post_id, {}), **_post_changes(one)}
+            said = _post_changes(one, standing.states[one.post_id])
+            changes[one.post_id] = {**changes.get(one.post_id, {}), **said}
     await insert_rows(session, PostEvent, rows)
     await update_rows(session, Post, list(changes.items()))
 
