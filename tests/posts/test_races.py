@@ -14,12 +14,14 @@ from perch.accounts.disconnecting import disconnect
 from perch.accounts.models import XAccount
 from perch.clock import SystemClock
 from perch.jobs import Committer
-from perch.posts import outcomes, settling, steps
-from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment
+from perch.posts import editing, outcomes, settling, steps
+from perch.posts.models import Attempt, AttemptState, Post, PostState, Segment, SegmentState
 from perch.posts.publishing import Line
 from perch.posts.recovering import Recovery
-from perch.posts.retrying import AskPerson
+from perch.posts.retrying import AskPerson, LookFirst
 from perch.x.errors import Unconfirmed
+from perch.x.wire import Head, Reply
+from perch.x.xpost import XPost
 
 LEASE = timedelta(seconds=60)
 
@@ -233,3 +235,68 @@ async def test_a_lease_that_ran_out_under_work_that_goes_on_brings_nothing_into_
     assert seen == [AttemptState.SENDING]
     assert [line.kind for line in (await ada.read(post)).lines].count("unknown") == 0
     assert (await ada.read(post)).post.state == PostState.PUBLISHED
+
+
+async def test_what_was_found_out_about_words_that_were_changed_since_says_nothing_of_the_new_ones(ada):
+    perch, post = ada.house.perch, await ada.write("With a video that X cannot read")
+    held = await claimed(ada, post, "preparing")
+    async with perch.db.write() as session:
+        await editing.edit(session, perch.clock, perch.engine, post, editing.Change(when=None), "Olga")
+    refused = steps.Recording(post.id, perch.clock.now(), {"state": PostState.REFUSED}, held.fence)
+    assert not await perch.committer.commit(steps.record, refused)
+    assert (await ada.read(post)).post.state == PostState.DRAFT
+
+
+async def test_a_thread_that_was_put_to_a_person_goes_on_when_the_answer_comes_after_all(ada):
+    perch, post = ada.house.perch, await ada.write("Answered late", "Below it")
+    held = await claimed(ada, post, "cut off")
+    segment, attempt = await armed(ada, post, held)
+    await perch.committer.commit(steps.begin, steps.Beginning(held, attempt.id, perch.clock.now()))
+    asking = outcomes.failed(
+        post, segment, attempt.id, perch.clock.now(), Unconfirmed("Lost."), AskPerson("Is it there?")
+    )
+    assert await perch.committer.commit(steps.record, asking)
+    head = Head(201)
+    answered = outcomes.published(
+        post, segment, attempt.id, perch.clock.now(), Reply(XPost("99", "x"), head), is_last=False
+    )
+    assert await perch.committer.commit(steps.record, answered)
+    receipt = await ada.read(post)
+    assert receipt.post.state == PostState.PUBLISHING
+    assert [card.segment.state for card in receipt.cards] == [SegmentState.PUBLISHED, SegmentState.WAITING]
+
+
+async def test_a_post_that_has_nothing_left_to_send_does_not_keep_its_lane_busy(ada):
+    perch, odd, next_one = ada.house.perch, await ada.write("Odd"), await ada.write("Behind it")
+    async with perch.db.write() as session:
+        await session.execute(
+            update(Segment).where(Segment.post_id == odd.id).values(state=SegmentState.NEEDS_YOU)
+        )
+    await asyncio.wait_for(perch.publisher.drain(str(odd.account_id)), 20)
+    assert (await ada.read(next_one)).post.state == PostState.PUBLISHED
+    assert (await ada.read(odd)).post.why
+
+
+class Stumbling:
+    """A look that meets what nobody thought of."""
+
+    looks = 0
+
+    async def look(self, account_id, fence):
+        self.looks += 1
+        raise ZeroDivisionError
+
+
+async def test_a_look_that_stumbles_holds_up_no_post_and_is_not_repeated_at_once(ada):
+    publisher, lost, post = ada.house.perch.publisher, await ada.write("Lost"), await ada.write("Behind it")
+    held = await claimed(ada, lost, "gone")
+    segment, attempt = await armed(ada, lost, held)
+    now = publisher.clock.now()
+    unknown = outcomes.failed(lost, segment, attempt.id, now, Unconfirmed("Lost."), LookFirst(now))
+    assert await publisher.committer.commit(steps.record, unknown)
+    async with publisher.db.write() as session:
+        await lanes.void_lanes(session)
+    looker = Stumbling()
+    await asyncio.wait_for(replace(publisher, looker=looker).drain(str(post.account_id)), 20)
+    assert (await ada.read(post)).post.state == PostState.PUBLISHED
+    assert looker.looks <= 2

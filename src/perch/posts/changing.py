@@ -21,7 +21,9 @@ async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> 
             Post.state.in_((PostState.DRAFT, PostState.MISSED, *queries.OPEN_STATES)),
             ~queries.is_under_way(),
         )
-        .values(state=PostState.CANCELLED, version=Post.version + 1, finished_at=now, updated_at=now)
+        .values(
+            state=PostState.CANCELLED, version=Post.version + 1, fence=None, finished_at=now, updated_at=now
+        )
         .returning(Post.id)
     )
     if stopped is None:

@@ -75,6 +75,7 @@ async def edit(
         await _rewrite(session, row, change.checked)
     _apply(row, _columns(change, due, account))
     row.version, row.updated_at = row.version + 1, clock.now()
+    row.fence = None  # a lane that prepares what it was speaks for this post no more
     await session.flush()
     await affording.follow(session, row, clock.now())
     await _tell(session, clock, row, change, due, name)

@@ -81,6 +81,7 @@ class _Lane:
     line: Line | None = None
     opened_at: datetime | None = None
     has_looked: bool = False
+    has_seen: bool = False
 
 
 class _TooOld(Exception):
@@ -93,6 +94,10 @@ class _LostRace(Exception):
 
 class Stopping(Exception):
     """The process is to end, and nothing was sent: the lane goes back, the post out after the next start."""
+
+
+class _NothingLeft(Exception):
+    """A post that is to go out, and no card of it is: asked again at once it would be asked for ever."""
 
 
 class _NoParent(Exception):
@@ -201,16 +206,23 @@ class Publisher:
             if turn.look_is_due:
                 await self._look(lane)
             if turn.post is None or turn.held is None:
-                return has_claimed or lane.has_looked
+                return has_claimed or lane.has_seen
             turn = await self._go_on(lane, turn.post, await self._publish(lane, turn.post, turn.held))
 
     def _seek(self, lane: _Lane) -> steps.Seek:
         return steps.Seek(lane.hold, self.clock.now(), self.terms, self.may_dispatch())
 
     async def _look(self, lane: _Lane) -> None:
-        if self.looker is not None and not lane.has_looked:
-            lane.has_looked = True
+        if self.looker is None or lane.has_looked:
+            return
+        lane.has_looked = True
+        try:
             await self.looker.look(lane.hold.account_id, lane.hold.fence)
+        except Exception:
+            # The next sweep looks again; what is to be sent does not wait for that.
+            log.exception("looking_stumbled", account_id=lane.hold.account_id)
+        else:
+            lane.has_seen = True
 
     async def _publish(self, lane: _Lane, post: DuePost, held: steps.Held) -> _Said | None:
         """What came of the post, which is still to be recorded; None when it is not ours any more."""
@@ -232,6 +244,8 @@ class Publisher:
             said = await self._publish_card(lane, post, card, said.x_post_id if said else parent, held)
             if said.x_post_id is None or said.brakes or self.is_stopping():
                 break  # the cards that are left go out another time
+        if said is None:
+            raise _NothingLeft
         return said
 
     async def _publish_card(
