@@ -130,7 +130,7 @@ def test_slots_are_written_in_words():
 
 
 @pytest.mark.parametrize(
-    "said", ["monday 09:00", "mon", "mon 9", "mon 24:00", "09:00", "mon 09:00 10:00", "mon- 09:00"]
+    "said", ["mondays 09:00", "mon", "mon 9", "mon 24:00", "09:00", "mon 09:00 10:00", "mon- 09:00"]
 )
 def test_what_names_no_slots_is_refused(said):
     with pytest.raises(WrongSlots):

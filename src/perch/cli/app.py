@@ -48,7 +48,9 @@ def worker() -> None:
 
 @app.command(epilog="Example: perch sandbox --port 5001")
 def sandbox(
-    port: Annotated[Optional[int], typer.Option(help="Where to listen; default PERCH_SANDBOX_PORT.")] = None,  # noqa: UP045
+    port: Annotated[
+        int | None, typer.Option(help="Where to listen; default PERCH_SANDBOX_PORT.", min=1, max=65535)
+    ] = None,
     data: Annotated[Optional[Path], typer.Option(help="A file to remember posts and people in.")] = None,  # noqa: UP045
 ) -> None:
     """Run the local X alone, for trying clients against it."""

@@ -21,6 +21,8 @@ async def assets_by_public_ids(
     session: AsyncSession, workspace_id: int, public_ids: Sequence[str]
 ) -> list[Asset]:
     """Assets in the order asked for; those that the workspace does not have are left out."""
+    if not public_ids:
+        return []
     rows = await session.scalars(
         select(Asset).where(Asset.workspace_id == workspace_id, Asset.public_id.in_(public_ids))
     )

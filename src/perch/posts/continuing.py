@@ -64,7 +64,7 @@ async def _taken(session: AsyncSession, post: Post) -> None:
         .execution_options(populate_existing=True)
     )
     if taken is None:
-        raise TooLate("This thread is settled already, or on its way.", fix="Look at its receipt.")
+        raise TooLate("This is no thread that broke, or it is settled.", fix="Look at its receipt.")
 
 
 async def _check(session: AsyncSession, post: Post, cards: list[queries.Card], first: int) -> None:

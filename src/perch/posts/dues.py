@@ -104,6 +104,11 @@ def _readable(wall: Wall) -> Wall:
 def _within_reach(at: datetime, now: datetime) -> datetime:
     if at < now - _LATE:
         raise WrongTime("That time has passed.", fix="Name a later one, or “now”.")
+    require_soon(at, now)
+    return max(at.astimezone(UTC), now)
+
+
+def require_soon(at: datetime, now: datetime) -> None:
+    """Raises WrongTime for what nobody can plan for."""
     if at > now + _HORIZON:
         raise WrongTime("That is more than two years away.", fix="Name an earlier time.", rule="X012")
-    return max(at.astimezone(UTC), now)

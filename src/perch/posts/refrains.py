@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perch.accounts.models import MissedPolicy, XAccount, XApp
 from perch.clock import Clock, zone
 from perch.errors import PerchError
-from perch.posts import rhythms
+from perch.posts import dues, rhythms
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.errors import RuleBroken
 from perch.posts.findings import Finding, Severity
@@ -22,6 +22,9 @@ from perch.posts.scheduling import check, require_sound
 
 POLICIES = (MissedPolicy.SEND, MissedPolicy.ASK, SKIP)
 MOST_VARIANTS = 100
+_MOST_CARDS = 300
+"""Of all its texts together: each of them is looked at anew whenever it changes."""
+_MOST_TIMES = 100_000
 REPEAT_AFTER = timedelta(days=6)
 """The same words come again after this at the earliest: X takes sooner ones for spam. A week is enough."""
 
@@ -60,13 +63,16 @@ async def read_refrain(session: AsyncSession, recurrence: Recurrence) -> Refrain
 
 
 def columns(rhythm: Rhythm, account: XAccount, now: datetime) -> dict[str, Any]:
-    """What its row says of when it comes. Raises WrongRecurrence, WrongRule, UnknownZone."""
+    """What its row says of when it comes. Raises WrongRecurrence, WrongRule, WrongTime, UnknownZone."""
     if rhythm.missed_policy not in POLICIES:
         raise WrongRecurrence("A late turn is sent, asked about or skipped.", fix="Say send, ask or skip.")
-    if rhythm.most is not None and rhythm.most < 1:
-        raise WrongRecurrence("It has to come at least once.", fix="Leave the number out, or raise it.")
+    if rhythm.most is not None and not 1 <= rhythm.most <= _MOST_TIMES:
+        raise WrongRecurrence(
+            f"It may come 1 to {_MOST_TIMES:,} times.", fix="For no end, leave the number out."
+        )
     rule, zone_name = rhythms.compiled(rhythm.rule), zone(rhythm.zone or account.zone).key
     starts_at = max(rhythm.starts_at or now, now)
+    dues.require_soon(starts_at, now)
     if rhythm.ends_at is not None and rhythm.ends_at <= starts_at:
         raise WrongRecurrence("It would end before it begins.", fix="Name a later end.")
     return {
@@ -104,6 +110,10 @@ def require_texts(refrain: Refrain) -> None:
     if not 0 < len(refrain.variants) <= MOST_VARIANTS:
         raise WrongRecurrence(
             f"A recurring post has 1 to {MOST_VARIANTS} texts.", fix="Give it at least one."
+        )
+    if sum(len(variant.segments) for variant in refrain.variants) > _MOST_CARDS:
+        raise WrongRecurrence(
+            f"Its texts have more than {_MOST_CARDS} cards together.", fix="Make two recurring posts of it."
         )
 
 

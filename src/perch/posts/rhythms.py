@@ -6,13 +6,14 @@ twice the first counts. Two readings that mean the same instant are one occurren
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 
 from cronsim import CronSim, CronSimError
 
 from perch.errors import PerchError
-from perch.posts.slots import DAYS
+from perch.posts.slots import day_spans
 from perch.posts.walls import Wall
 
 _WORDS = re.compile(r"(?P<days>daily|weekdays|weekly on [a-z,]+|[a-z,-]+) (?:at )?(?P<times>[\d:,]+)")
@@ -68,18 +69,22 @@ def _from_words(match: "re.Match[str]") -> str:
     times = [_TIME.fullmatch(time) for time in match["times"].split(",")]
     clocks = [(int(time[1]), int(time[2])) for time in times if time]
     minutes, hours = {minute for _, minute in clocks}, sorted({hour for hour, _ in clocks})
-    if len(clocks) != len(times) or len(minutes) != 1 or not on:
+    if len(clocks) != len(times) or not on:
         return ""
+    if len(minutes) > 1:
+        raise WrongRule(
+            "The times of one rule have the same minutes, such as 09:00,17:00.",
+            fix="Make a recurring post for each of the others.",
+        )
     return f"{minutes.pop()} {','.join(map(str, hours))} * * {on}"
 
 
 def _cron_days(said: str) -> Iterator[str]:
-    """Cron counts from Sunday, and Sunday is 7 too."""
-    for part in said.split(","):
-        ends = [DAYS.index(day[:3]) + 1 if day[:3] in DAYS else 0 for day in part.split("-")]
-        if 0 in ends or len(ends) > 2 or ends[0] > ends[-1]:
-            return
-        yield "-".join(map(str, ends))
+    """None for words that name no days. Cron counts from Sunday, and Sunday is 7 too."""
+    with suppress(ValueError):
+        for begin, end in [*day_spans(said)]:
+            spans = [(begin, end)] if begin <= end else [(begin, 6), (0, end)]
+            yield from (f"{one + 1}-{last + 1}" if one < last else str(one + 1) for one, last in spans)
 
 
 def _begin(rule: str, at: datetime) -> datetime | None:

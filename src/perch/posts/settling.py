@@ -74,7 +74,7 @@ async def _unknown(session: AsyncSession, post: Post) -> tuple[Segment, Attempt]
         .execution_options(populate_existing=True)
     )
     if taken is None:
-        raise TooLate("This post is settled already.", fix="Look at its receipt.")
+        raise TooLate("Nothing of this post is in question now.", fix="Look at its receipt.")
     segment = await session.scalar(
         select(Segment).where(Segment.post_id == post.id, Segment.state == SegmentState.NEEDS_YOU)
     )

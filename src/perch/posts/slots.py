@@ -16,6 +16,7 @@ from perch.posts.models import Slot
 from perch.posts.walls import Wall
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_SLOTS = 7 * 48
 _AHEAD = timedelta(minutes=1)
 """A slot that is this close is over: there would be no time left to think again."""
@@ -135,15 +136,27 @@ def _part(part: str) -> Iterator[Place]:
 
 
 def _weekdays(said: str) -> Iterator[int]:
+    try:
+        spans = [(0, 6)] if said == "daily" else [*day_spans(said)]
+    except ValueError:
+        raise _unreadable(said) from None
+    for begin, end in spans:
+        yield from range(begin, end + 1) if begin <= end else (*range(begin, 7), *range(end + 1))
+
+
+def day_spans(said: str) -> Iterator[tuple[int, int]]:
+    """First and last day of each part of ``mon,wed-fri``; ``sat-mon`` leads over Sunday.
+
+    Raises ValueError for other words.
+    """
     for part in said.split(","):
         first, dash, last = part.partition("-")
-        try:
-            begin, end = DAYS.index(first), DAYS.index(last if dash else first)
-        except ValueError:
-            if part != "daily":
-                raise _unreadable(said) from None
-            begin, end = 0, 6
-        yield from range(begin, end + 1) if begin <= end else (*range(begin, 7), *range(end + 1))
+        begin = _weekday(first)
+        yield begin, _weekday(last) if dash else begin
+
+
+def _weekday(said: str) -> int:
+    return (_NAMES if len(said) > len(DAYS[0]) else DAYS).index(said)
 
 
 def _runs(weekdays: Sequence[int]) -> str:

@@ -215,6 +215,21 @@ async def test_owner_teammates_and_stranger_schedule_as_far_as_their_roles_reach
     }
 
 
+async def test_what_would_be_ignored_is_refused(site):
+    ada = await site.with_token(await site.connect())
+    rule = {"rule": "mon 09:00", "variants": WEEK}
+    born_paused = await ada.post(AGAIN, json={**rule, "state": "paused"})
+    again = f"{AGAIN}/{(await ada.post(AGAIN, json=rule)).json['id']}"
+    moved = await ada.ask("PATCH", again, json={"account": "@sandbox_ben"})
+    paused_and_changed = await ada.ask("PATCH", again, json={"state": "paused", "rule": "fri 09:00"})
+    post = f"{POSTS}/{(await scheduled(ada))['id']}"
+    jittered = await ada.ask("PATCH", post, json={"jitter_minutes": 60})
+    never_read = await ada.ask("PATCH", post, json={"text": "Other", "version": 0})
+    refused = (born_paused, moved, paused_and_changed, jittered)
+    assert [answer.json["code"] for answer in refused] == ["invalid_request"] * 4
+    assert never_read.json["code"] == "stale_version"
+
+
 async def test_a_token_of_another_account_sees_no_recurring_post(site):
     ada, ben = await site.connect(), await site.connect("sandbox_ben")
     ours = await site.with_token(ada)

@@ -67,11 +67,13 @@ async def change_post(
     """
     body = await read_json(request, PostChange)
     asker.require(Scope.DRAFTS_WRITE)
+    if body.jitter_minutes and not body.moves:
+        raise BodyRefused([Fault("jitter_minutes", "jitter_minutes moves a time: name scheduled_at too.")])
     async with perch.db.write() as session:
         post = (await receipt_of(session, asker, id)).post
         _require(asker, post, body)
         change = await _change(session, perch, asker, post, body)
-        version = body.version or _matched(request)
+        version = _matched(request) if body.version is None else body.version
         await editing.edit(
             session, perch.clock, perch.engine, post, change, asker.author.name, version=version
         )
@@ -107,7 +109,7 @@ async def _content(
 ) -> Checked:
     """Its new content, or the present one for another account."""
     own = await accounts.account_with_id(session, post.account_id)
-    account = body.account or own.public_id
+    account = own.public_id if body.account is None else body.account
     if body.text is not None or body.thread is not None:
         order = Order(account, cards_of(body.text, body.thread))
         return await checked_for(session, perch, asker, order)

@@ -105,12 +105,10 @@ async def make_recurrence(request: Request, perch: Composition, asker: Heard) ->
     """
     body = await read_json(request, RecurrenceWish)
     asker.require(Scope.PUBLISH_DIRECT)
-    if body.rule is None or body.variants is None:
-        missing = "rule" if body.rule is None else "variants"
-        raise BodyRefused([Fault(missing, f"The field {missing!r} is missing.")])
+    variants = _whole(body)
     async with perch.db.write() as session:
         account = await account_for(session, perch, asker, body.account)
-        refrain = await _refrain(session, perch, asker, account, body.variants)
+        refrain = await _refrain(session, perch, asker, account, variants)
         made = await recurring.create(session, perch.clock, perch.engine, refrain, _rhythm(body, None))
         return await _told(session, perch, made)
 
@@ -157,6 +155,7 @@ async def change_recurrence(
     """What is not sent is taken back and made anew. A paused one goes on, unless state is paused."""
     body = await read_json(request, RecurrenceWish)
     asker.require(Scope.PUBLISH_DIRECT)
+    _require_changeable(body)
     async with perch.db.write() as session:
         row = await _named(session, asker, id)
         await _change(session, perch, asker, row, body)
@@ -173,14 +172,33 @@ async def end_recurrence(id: str, perch: Composition, asker: Heard) -> Recurring
         return await _told(session, perch, row)
 
 
+def _whole(body: RecurrenceWish) -> list[Variant]:
+    """The texts of a new one that lacks nothing, and says nothing that would come to nothing."""
+    if body.rule is None or body.variants is None:
+        missing = "rule" if body.rule is None else "variants"
+        raise BodyRefused([Fault(missing, f"The field {missing!r} is missing.")])
+    if body.state not in (None, "on"):
+        raise BodyRefused([Fault("state", "A new one is on; pause it once it is made.")])
+    return body.variants
+
+
+def _require_changeable(body: RecurrenceWish) -> None:
+    if body.account is not None:
+        raise BodyRefused(
+            [Fault("account", "The account cannot be changed: end this one, and make another.")]
+        )
+    if body.state not in (None, "on", "paused"):
+        raise BodyRefused([Fault("state", "The state can be set to on or paused.")])
+    if body.state == "paused" and body.model_fields_set != {"state"}:
+        raise BodyRefused([Fault("state", "Pausing changes nothing else: leave the other fields out.")])
+
+
 async def _change(
     session: AsyncSession, perch: Perch, asker: Asker, row: Recurrence, body: RecurrenceWish
 ) -> None:
     if body.state == "paused":
         await recurring.pause(session, perch.clock, row, asker.author.name)
         return
-    if body.state not in (None, "on"):
-        raise BodyRefused([Fault("state", "The state can be set to on or paused.")])
     account = await session.get_one(XAccount, row.account_id)
     refrain = body.variants and await _refrain(session, perch, asker, account, body.variants)
     rhythm = _rhythm(body, row) if body.changes_rhythm else None
