@@ -13,6 +13,7 @@ from sqlalchemy import text
 from perch.clock import SystemClock
 from perch.db import Database
 from perch.jobs import Engine, Pace
+from perch.jobs.hints import InMemoryHints
 
 
 @pytest.fixture
@@ -263,3 +264,24 @@ async def test_while_no_work_may_be_done_ticks_turn_and_sweeps_and_hints_wait():
     assert "dropped" not in turns
     engine.stop()
     await asyncio.wait_for(running, 10)
+
+
+class Littered(InMemoryHints):
+    """Hints whose leavings nobody can clear away."""
+
+    async def prune(self) -> None:
+        raise RuntimeError("a table that is not ours any more")
+
+
+async def test_leavings_of_hints_that_cannot_be_cleared_stop_no_sweep():
+    engine, turns = Engine(SystemClock(), sweep_every=0.01, hints=Littered()), []
+
+    async def turn() -> None:
+        turns.append(engine.beat_at)
+
+    engine.each_sweep(turn)
+    running = asyncio.create_task(engine.run())
+    await until(lambda: len(turns) > 2)
+    engine.stop()
+    await asyncio.wait_for(running, 10)
+    assert turns[-1] is not None

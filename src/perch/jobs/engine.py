@@ -131,7 +131,7 @@ class Engine:
             if self._may_work():
                 await self._turn(sweep)
         # PgQueuer keeps a line for every step of every hint; our rows tell the story, and space is finite.
-        await self._hints.prune()
+        await self._turn(self._hints.prune)
         self.beat_at = self._clock.now()
 
     async def _turn(self, sweep: Sweep) -> None:
