@@ -178,6 +178,19 @@ def test_doctor_says_that_a_file_is_no_database(command, instance):
     assert (told.returncode, states(told)["database"]) == (1, "broken")
 
 
+def test_a_database_that_breaks_off_in_the_midst_is_a_sentence_and_claims_nothing_undone(command, instance):
+    assert command("migrate").returncode == 0
+    with sqlite3.connect(instance.data / "perch.db") as db:
+        db.execute("ALTER TABLE workspace RENAME TO away")
+    ended = command("queue")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "look first at what was done" in ended.stderr
+
+
+def test_no_port_is_a_wrong_port(command):
+    assert command("sandbox", "--port", "99999").returncode == 2
+
+
 def test_a_journey_through_every_command_beside_a_running_perch(command, instance, tmp_path):
     process = asyncio.run(instance.up())
 
