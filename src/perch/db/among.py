@@ -4,10 +4,10 @@ A list of parameters would make another statement of each length, to be prepared
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement
+from sqlalchemy import Boolean, ColumnElement, ScalarSelect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -28,9 +28,11 @@ def among(column: Column, values: Collection[int]) -> ColumnElement[bool]:
     return _Among(column, json.dumps([[value] for value in values]))
 
 
-def both_among(first: Column, second: Column, pairs: Collection[tuple[int, int]]) -> ColumnElement[bool]:
-    """Whether two integer columns together are one of these pairs."""
-    return _Among(first, second, json.dumps(list(pairs)))
+def together_among(
+    columns: Sequence[Column | ScalarSelect[int]], rows: Collection[tuple[int, ...]]
+) -> ColumnElement[bool]:
+    """Whether integer columns together are one of these rows. ``among`` one of them too finds it by index."""
+    return _Among(*columns, json.dumps(list(rows)))
 
 
 @compiles(_Among, "sqlite")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ScalarSelect, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -16,7 +16,7 @@ from perch.accounts import lanes
 from perch.accounts.models import XAccount, XApp
 from perch.budget import reserving
 from perch.budget.models import Spend
-from perch.db.among import among, both_among
+from perch.db.among import among, together_among
 from perch.db.bulk import insert_rows, update_rows
 from perch.posts import affording, braking, chain, lineup, queries
 from perch.posts.admitting import NO_TERMS, Terms, admit
@@ -152,8 +152,7 @@ async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
     statement = (
         update(Post)
         .where(
-            _same_versions(held),
-            _lanes_held(held),
+            _as_held(held),
             Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
             Post.due_at <= claims[0].at,
             queries.may_send(claims[0].at),
@@ -230,13 +229,13 @@ def _probed() -> ScalarSelect[str | None]:
     )
 
 
-def _same_versions(held: Sequence[Held]) -> ColumnElement[bool]:
-    return both_among(Post.id, Post.version, [(one.post_id, one.version) for one in held])
-
-
-def _lanes_held(held: Sequence[Held]) -> ColumnElement[bool]:
-    lanes = [(one.account_id, one.fence) for one in held]
-    return exists().where(XAccount.id == Post.account_id, both_among(XAccount.id, XAccount.fence, lanes))
+def _as_held(held: Sequence[Held]) -> ColumnElement[bool]:
+    """Whether a post has the version, and its lane the fence, that somebody counts on."""
+    fence = select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery()
+    rows = [(one.post_id, one.version, one.fence) for one in held]
+    return and_(
+        among(Post.id, [one.post_id for one in held]), together_among((Post.id, Post.version, fence), rows)
+    )
 
 
 @dataclass(frozen=True, slots=True)
