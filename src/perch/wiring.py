@@ -323,8 +323,18 @@ async def take_over(perch: Perch) -> None:
         if perch.db.is_sqlite:
             await lanes.void_lanes(session)
             await accounts.abandon_refreshes(session)
-    await perch.heart.beat()
+    await _first_beat(perch)
     perch.journal.open()
+
+
+async def _first_beat(perch: Perch) -> None:
+    try:
+        await perch.heart.beat()
+    except OSError as error:
+        raise folder.FolderUnusable(
+            f"{perch.settings.high_water} cannot be written: {error.strerror}.",
+            fix="Mend that, or let PERCH_HIGH_WATER_FILE name another file.",
+        ) from error
 
 
 def sandbox_app(perch: Perch) -> SandboxApp | None:

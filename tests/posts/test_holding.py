@@ -9,6 +9,7 @@ from sqlalchemy import select, text, update
 from perch import wiring
 from perch.accounts.models import XApp
 from perch.clock import SystemClock
+from perch.folder import FolderUnusable
 from perch.jobs.beating import Beat, is_restored, last_beat, last_mark
 from perch.notices.models import Notice
 from perch.posts import restoring
@@ -110,6 +111,20 @@ async def test_a_database_file_without_its_mark_counts_as_restored(house, ada):
     await wiring.take_over(house.perch)
     async with house.perch.db.read() as session:
         assert (await session.get_one(Post, post.id)).paused_reason == restoring.RESTORED
+
+
+@pytest.mark.parametrize(
+    "said", ["", "[1]", "null", '{"number": null, "at": 5}', '{"number": 1e999}', "\x00"]
+)
+def test_a_mark_that_nobody_can_read_is_none(tmp_path, said):
+    (tmp_path / "high-water").write_text(said)
+    assert last_mark(tmp_path / "high-water") is None
+
+
+async def test_a_mark_that_cannot_be_written_stops_the_start_with_its_name(house):
+    house.perch.settings.high_water.mkdir()
+    with pytest.raises(FolderUnusable, match="high-water"):
+        await wiring.take_over(house.perch)
 
 
 @pytest.mark.both_databases

@@ -38,7 +38,7 @@ def last_mark(path: Path) -> Beat | None:
     """The last heartbeat that was written outside of the database. A mark nobody can read is none."""
     try:
         return _read(path.read_text(encoding="ascii"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
@@ -89,5 +89,8 @@ def _written(beat: Beat) -> str:
 
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="ascii")
+    with draft.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # a mark that a power cut empties would look like a restored backup
     draft.replace(path)
