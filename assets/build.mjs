@@ -20,6 +20,7 @@ const LUCIDE = [
   "arrow-left",
   "at-sign",
   "ban",
+  "calendar-clock",
   "check",
   "circle-alert",
   "circle-question-mark",

@@ -88,3 +88,14 @@ async def test_a_post_that_waits_for_x_says_until_when(site, owner, account):
         await session.execute(update(Post).where(Post.id == post.id).values(due_at=post.created_at))
     assert "X’s rate limit: waits until" in (await owner.get("/")).text
     assert "X’s rate limit: waits until" in (await owner.get("/accounts")).text
+
+
+async def test_a_post_that_waits_for_x_offers_no_try_that_would_do_nothing(site, owner, account):
+    post = await site.post(owner, account, "One")
+    now = site.perch.clock.now()
+    async with site.perch.db.write() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(due_at=now, try_at=now))
+    assert "Try now" in (await owner.get(f"/posts/{post.public_id}")).text
+    async with site.perch.db.write() as session:
+        await session.execute(update(XAccount).values(rests_until=now.replace(year=2090)))
+    assert "Try now" not in (await owner.get(f"/posts/{post.public_id}")).text

@@ -117,3 +117,16 @@ async def test_teammates_and_strangers_set_times_as_far_as_their_roles_reach(sit
     }
     found = {name: (await browser.post(path, times)).status for name, browser in people.items()}
     assert found == {"editor": 303, "writer": 403, "stranger": 404}
+
+
+async def test_the_queue_begins_with_what_comes_first_and_ends_with_what_was_first(
+    site: Any, olga: Any
+) -> None:
+    for text, days in (("Far ahead", 9), ("Taken back", 5), ("Soon", 2)):
+        await olga.post("/compose", sheet(text, at=in_days(days)))
+    async with site.perch.db.write() as session:
+        (taken,) = await session.scalars(select(Post).order_by(Post.id).offset(1).limit(1))
+        taken.state = PostState.CANCELLED
+    page = (await olga.get("/")).text
+    places = [page.index(words) for words in ("To come", "Soon", "Far ahead", "So far", "Taken back")]
+    assert places == sorted(places)

@@ -26,6 +26,7 @@ from perch.posts.retrying import PauseReason
 from perch.posts.standing import Standing, of
 
 OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
+_UNFINISHED = (*OPEN_STATES, PostState.MISSED, PostState.NEEDS_YOU, PostState.PARTLY_PUBLISHED)
 _LATE, _MISSED = timedelta(seconds=Pace().late), timedelta(seconds=Pace().missed)
 
 
@@ -271,8 +272,17 @@ async def recent(
 
 async def unfinished(session: AsyncSession, workspace_id: int, *, limit: int) -> list[Listed]:
     """What is to come and what waits for a person, what is due first at the top."""
-    states = (*OPEN_STATES, PostState.MISSED, PostState.NEEDS_YOU)
-    statement = _listing(workspace_id).where(Post.state.in_(states)).order_by(Post.due_at, Post.id)
+    statement = _listing(workspace_id).where(Post.state.in_(_UNFINISHED)).order_by(Post.due_at, Post.id)
+    return await _listed(session, statement.limit(limit))
+
+
+async def finished(
+    session: AsyncSession, workspace_id: int, *, limit: int, before: int | None = None
+) -> list[Listed]:
+    """All others, the newest first. ``before`` continues below a post's inner id."""
+    statement = _listing(workspace_id).where(Post.state.not_in(_UNFINISHED)).order_by(Post.id.desc())
+    if before is not None:
+        statement = statement.where(Post.id < before)
     return await _listed(session, statement.limit(limit))
 
 

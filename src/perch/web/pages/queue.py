@@ -32,6 +32,7 @@ from perch.wiring import Perch
 
 router = APIRouter()
 _ON_A_PAGE = 50
+_TO_COME = 100
 _SHOWN_CHARACTERS = 280
 
 
@@ -58,6 +59,15 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What is to come, or what is behind, day by day."""
+
+    title: str
+    note: str
+    days: tuple[Day, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that needs a person."""
 
@@ -73,7 +83,7 @@ class QueueView:
     has_accounts: bool
     notices: tuple[Notice, ...]
     zone: str
-    days: tuple[Day, ...]
+    parts: tuple[Part, ...]
     older_href: str
 
 
@@ -115,9 +125,11 @@ async def show(
     async with perch.db.read() as session:
         held = await accounts.accounts_of(session, who.workspace_id, now)
         below = await _below(session, who, before)
-        listed = await queries.recent(session, who.workspace_id, limit=_ON_A_PAGE + 1, before=below)
+        is_top = below is None
+        to_come = await queries.unfinished(session, who.workspace_id, limit=_TO_COME + 1) if is_top else []
+        behind = await queries.finished(session, who.workspace_id, limit=_ON_A_PAGE + 1, before=below)
         waiting = await queries.waiting(session, who.workspace_id)
-    return page(request, "queue.html", frame, _view(who, held, listed, waiting, now))
+    return page(request, "queue.html", frame, _view(who, held, to_come, behind, waiting, now))
 
 
 async def _below(session: AsyncSession, who: Visitor, before: str) -> int | None:
@@ -139,25 +151,36 @@ def _welcome(request: Request, perch: Perch, frame: Frame) -> Response:
 def _view(
     who: Visitor,
     held: Sequence[AccountView],
-    listed: Sequence[Listed],
+    to_come: Sequence[Listed],
+    behind: Sequence[Listed],
     waiting: Mapping[int, int],
     now: datetime,
 ) -> QueueView:
     clock = wall(held[0].zone if held else None, now)
-    shown = listed[:_ON_A_PAGE]
+    shown = behind[:_ON_A_PAGE]
     return QueueView(
         can_write=may(who.role, Action.PUBLISH),
         has_accounts=any(account.is_connected for account in held),
         notices=_notices(held, waiting),
         zone=clock.name,
-        days=_days(shown, clock, now),
-        older_href=f"/?before={shown[-1].post.public_id}" if len(listed) > len(shown) else "",
+        parts=tuple(part for part in _parts(to_come, shown, clock, now) if part.days),
+        older_href=f"/?before={shown[-1].post.public_id}" if len(behind) > len(shown) else "",
     )
 
 
-def _days(listed: Sequence[Listed], clock: Wall, now: datetime) -> tuple[Day, ...]:
-    latest_first = sorted(listed, key=_when, reverse=True)
-    grouped = groupby(latest_first, key=lambda one: clock.day(_when(one)))
+def _parts(
+    to_come: Sequence[Listed], behind: Sequence[Listed], clock: Wall, now: datetime
+) -> tuple[Part, Part]:
+    first = f"The first {_TO_COME}." if len(to_come) > _TO_COME else ""
+    latest_first = sorted(behind, key=_when, reverse=True)
+    return (
+        Part("To come", first, _days(to_come[:_TO_COME], clock, now)),
+        Part("So far", "Latest first.", _days(latest_first, clock, now)),
+    )
+
+
+def _days(in_order: Sequence[Listed], clock: Wall, now: datetime) -> tuple[Day, ...]:
+    grouped = groupby(in_order, key=lambda one: clock.day(_when(one)))
     return tuple(Day(label, tuple(_row(one, clock, now) for one in found)) for label, found in grouped)
 
 
@@ -180,7 +203,7 @@ def _aside(listed: Listed, clock: Wall, now: datetime) -> str:
     parts = [f"and {listed.cards - 1} more"] if listed.cards > 1 else []
     until, due_at = listed.standing.rests_until, listed.post.due_at
     if until and due_at and due_at <= now < until and not listed.standing.paused_reason:
-        parts.append(f"X’s rate limit: waits until {clock.minute(until)}")
+        parts.append(f"X’s rate limit: waits until {clock.moment(until)}")
     return " · ".join(parts)
 
 

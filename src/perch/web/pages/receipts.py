@@ -207,11 +207,19 @@ def view_of(receipt: Receipt, settings: Settings, now: datetime, *, may_publish:
         price=_price(receipt),
         author=post.author_name,
         can_cancel=may_publish and post.state == PostState.SCHEDULED,
-        can_resume=may_publish and post.state in _OPEN and (standing.is_paused(now) or bool(post.try_at)),
+        can_resume=may_publish and _may_try(receipt, now),
         rewrite_href=f"/compose?again={post.public_id}"
         if may_publish and (post.state in _ENDED_UNSAID or standing.is_deleted)
         else "",
     )
+
+
+def _may_try(receipt: Receipt, now: datetime) -> bool:
+    """Whether trying at once changes anything. X's rate window opens when it opens."""
+    post, standing = receipt.post, receipt.standing
+    if post.state not in _OPEN or (standing.rests_until and standing.rests_until > now):
+        return False
+    return standing.is_paused(now) or bool(post.try_at)
 
 
 def _mark(receipt: Receipt) -> str:
