@@ -188,7 +188,7 @@ async def assemble(
         may_dispatch=guard.may_dispatch,
         journal=journal,
         looker=Reconciler(
-            db, clock, pace, committer, lines, settings.x_look, trusts_clock=guard.has_been_steady
+            db, clock, pace, committer, lines, settings.x_look, trusts_clock=guard.is_right
         ),
     )  # fmt: skip
     recovery = Recovery(db, clock, pace, committer, publisher.is_draining)

@@ -102,14 +102,22 @@ async def test_while_x_cannot_be_asked_nothing_is_believed(clock, x, guard):
 
 
 async def test_what_was_written_down_before_a_jump_cannot_be_reckoned_with_for_a_while(clock, x, guard):
-    assert guard.has_been_steady(300)
+    assert guard.is_right(300, clock.wall)
     clock.wall += timedelta(hours=1)
-    assert not guard.has_been_steady(300)
+    assert not guard.is_right(300, clock.wall)
     x["time"] = clock.wall
     for _ in range(3):
         clock.pass_by(5)
         await guard.tick()
     assert guard.may_dispatch()
-    assert not guard.has_been_steady(300)
+    assert not guard.is_right(300, clock.now())
     clock.pass_by(300)
-    assert guard.has_been_steady(300)
+    assert guard.is_right(300, clock.now())
+
+
+@pytest.mark.parametrize("ahead", [-900, -70, 70, 900])
+async def test_a_clock_that_was_always_wrong_never_jumps_and_is_not_right(clock, guard, ahead):
+    clock.pass_by(3600)
+    assert guard.may_dispatch()
+    assert not guard.is_right(300, clock.now() - timedelta(seconds=ahead))
+    assert not guard.is_right(300, None)

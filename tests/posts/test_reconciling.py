@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from perch.accounts.models import XAccount
 from perch.budget.models import Spend
 from perch.clock import SystemClock
+from perch.jobs.clocks import ClockGuard
 from perch.media import adding
 from perch.posts import outcomes, settling, steps
 from perch.posts.drafting import DraftMedia, DraftSegment
@@ -80,6 +81,9 @@ class Hand:
     async def through_all_looks(self):
         for seconds in (5, 25, 90, 180, 61):
             await self.after(seconds)
+
+    async def x_is_silent(self):
+        return None
 
     async def states(self, post):
         return [one.state for one in await self.writer.attempts(post)]
@@ -265,11 +269,24 @@ async def test_a_timeline_with_gaps_is_no_absence(hand):
 
 async def test_while_the_clock_is_not_trusted_nothing_is_absent(hand):
     post = await lost(hand, "Patience")
-    hand.changes["trusts_clock"] = lambda _seconds: False
+    hand.changes["trusts_clock"] = lambda _seconds, _their_time: False
     await hand.after(301)
     await hand.after(61)
     [attempt] = await hand.writer.attempts(post)
     assert (attempt.state, attempt.absences) == (UNKNOWN, 0)
+
+
+async def test_a_clock_that_is_minutes_ahead_of_x_s_proves_no_absence(hand):
+    hand.clock.start += timedelta(minutes=5)
+    await hand.house.fault(match=POST, **ARRIVED["a 503"])
+    post = await hand.writer.write("There, and below what is asked for")
+    await hand.drain()
+    hand.changes["trusts_clock"] = ClockGuard(hand.clock, 60, hand.x_is_silent).is_right
+    await hand.through_all_looks()
+    await hand.after(61)
+    [attempt] = await hand.writer.attempts(post)
+    assert (attempt.state, attempt.absences) == (UNKNOWN, 0)
+    assert len(await hand.house.ledger()) == 1
 
 
 async def test_a_login_that_ran_out_is_renewed_for_the_look(hand):

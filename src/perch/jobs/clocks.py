@@ -67,9 +67,12 @@ class ClockGuard:
                 log.error("clock_jumped", seconds=round(jump.total_seconds()))
         return self.held_since is None
 
-    def has_been_steady(self, seconds: float) -> bool:
-        """Whether what was written down that long ago by this clock can be reckoned with today."""
-        if not self.may_dispatch():
+    def is_right(self, seconds: float, theirs: datetime | None) -> bool:
+        """Whether what was written down that long ago by this clock can be reckoned with today.
+
+        ``theirs`` is X's time of this moment: a clock that has been wrong all the while never jumps.
+        """
+        if not self.may_dispatch() or not agree(self._last.wall, theirs, self._most):
             return False
         return self._jumped_at is None or self._last.elapsed - self._jumped_at >= seconds
 

@@ -35,6 +35,7 @@ _MOST_LOOKS = 40
 """Failed ones among them; whoever cannot look for so long asks a person."""
 _TURNED_OFF = "Perch may not read this account's posts (PERCH_X_LOOK is off)."
 _COULD_NOT = "Perch could not look on X whether the post is there."
+_WRONG_CLOCK = "This server's clock was set a moment ago, or it is not near X's clock."
 _IN_VAIN = "Perch has tried to look for this post on X many times, and X gave no answer."
 
 
@@ -48,9 +49,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What an account's timeline held. Only a complete one can prove that something is not there."""
+    """What an account's timeline held. Only a complete one can prove that something is not there.
+
+    ``their_time`` is what X's clock said, and ``at`` what ours did when we began to ask.
+    """
 
     at: datetime
+    their_time: datetime | None
     posts: tuple[XPost, ...]
     is_complete: bool
 
@@ -59,7 +64,8 @@ class Read:
 class Reconciler:
     """Looks for what got no verdict.
 
-    ``trusts_clock``: whether this clock ran steadily for so many seconds, so that absence can be reckoned.
+    ``trusts_clock``: whether this clock ran steadily for so many seconds, and is near X's, so that absence
+    can be reckoned. A clock that is ahead would also ask for a part of the timeline that comes too late.
     """
 
     db: Database
@@ -68,7 +74,7 @@ class Reconciler:
     committer: Committer
     lines: Lines
     may_look: bool = True
-    trusts_clock: Callable[[float], bool] = lambda _seconds: True
+    trusts_clock: Callable[[float, datetime | None], bool] = lambda _seconds, _their_time: True
 
     async def look(self, account_id: int, fence: int) -> None:
         """Settle what is due in this account's lane, as far as one reading of its timeline can."""
@@ -100,28 +106,28 @@ class Reconciler:
 
     async def _pages(self, line: Line, asking: OwnTimeline) -> Read:
         """As many pages as there are, up to a bound; a timeline that goes on beyond it is not complete."""
-        at, posts, page = self.clock.now(), list[XPost](), None
+        at, posts, page, date = self.clock.now(), list[XPost](), None, None
         for _ in range(_MOST_PAGES):
-            page, asking = await self._page(line, asking)
+            page, date, asking = await self._page(line, asking)
             posts += page.posts
             if page.next_token is None or page.problems:
                 break
             asking = replace(asking, pagination_token=page.next_token)
-        return Read(at, tuple(posts), page is not None and page.complete)
+        return Read(at, date, tuple(posts), page is not None and page.complete)
 
-    async def _page(self, line: Line, asking: OwnTimeline) -> tuple[Timeline, OwnTimeline]:
-        """One page, and the question in the spelling that X understood."""
+    async def _page(self, line: Line, asking: OwnTimeline) -> tuple[Timeline, datetime | None, OwnTimeline]:
+        """One page, X's time of it, and the question in the spelling that X understood."""
         try:
-            return await self._ask(line, asking), asking
+            return *await self._ask(line, asking), asking
         except x.Rejected as error:
             if error.reason is not x.RejectedReason.FIELDS_RENAMED:
                 raise
             renamed = replace(asking, fields_param=FieldsParam.POST)
-            return await self._ask(line, renamed), renamed
+            return *await self._ask(line, renamed), renamed
 
-    async def _ask(self, line: Line, asking: OwnTimeline) -> Timeline:
+    async def _ask(self, line: Line, asking: OwnTimeline) -> tuple[Timeline, datetime | None]:
         reply = await line.client.send(asking, line.auth, deadline=self.pace.http)
-        return reply.result
+        return reply.result, reply.head.date
 
     async def _settle(self, account_id: int, questions: Sequence[Question], read: Read) -> None:
         now = self.clock.now()
@@ -147,8 +153,10 @@ class Reconciler:
                 return sightings.not_seen(question, proof, now, len(read.posts))
             case NotSeen() if not read.is_complete:
                 return self._failed(question, x.Unavailable("X did not tell the whole timeline."))
-            case NotSeen() if not self.trusts_clock(self.pace.latest_arrival + self.pace.visibility):
-                return self._failed(question, x.Unavailable("This server's clock was set a moment ago."))
+            case NotSeen() if not self.trusts_clock(
+                self.pace.latest_arrival + self.pace.visibility, read.their_time
+            ):
+                return self._failed(question, x.Unavailable(_WRONG_CLOCK))
             case NotSeen():
                 return sightings.not_seen(question, self._proof(question, read), now, len(read.posts))
         assert_never(sighting)
