@@ -12,8 +12,9 @@ from perch.clock import SystemClock
 from perch.folder import FolderUnusable
 from perch.jobs.beating import Beat, is_restored, last_beat, last_mark
 from perch.notices.models import Notice
-from perch.posts import restoring
-from perch.posts.models import Post
+from perch.posts import changing, editing, queries, restoring, resuming
+from perch.posts.editing import Change
+from perch.posts.models import RESTORED, Post
 from perch.settings import WrongSetting
 
 
@@ -93,7 +94,7 @@ async def test_what_is_overdue_in_a_restored_database_waits_for_somebody_who_loo
     worker = asyncio.create_task(perch.engine.run())
     await ada.settled(coming)
     assert [entry["text"] for entry in await house.ledger()] == ["Still to come"]
-    assert (await ada.read(overdue)).post.paused_reason == restoring.RESTORED
+    assert (await ada.read(overdue)).post.paused_reason == RESTORED
     async with perch.db.write() as session:
         assert await restoring.release(session, perch.clock.now(), "Somebody") == 2
     for post in (overdue, thread):
@@ -104,13 +105,32 @@ async def test_what_is_overdue_in_a_restored_database_waits_for_somebody_who_loo
     assert await notices(house) == []
 
 
+@pytest.mark.both_databases
+async def test_held_back_posts_that_are_decided_one_by_one_end_the_notice_with_the_last(house, ada):
+    perch = house.perch
+    await wiring.take_over(perch)
+    out, moved, cancelled = [await ada.write(text, due_in=0) for text in ("One", "Two", "Three")]
+    await restore_an_older_one(house)
+    await wiring.take_over(perch)
+    async with perch.db.write() as session:
+        assert (await queries.held_up(session, out.workspace_id))[RESTORED].count == 3
+        held = await session.get_one(Post, out.id)
+        await resuming.resume(session, perch.clock, perch.engine, held, "Ada")
+        later = Change(when=perch.clock.now() + timedelta(days=1))
+        await editing.edit(session, perch.clock, perch.engine, moved, later, "Ada")
+    assert await notices(house) == ["restored"]
+    async with perch.db.write() as session:
+        await changing.cancel(session, perch.clock, await session.get_one(Post, cancelled.id), "Ada")
+    assert await notices(house) == []
+
+
 async def test_a_database_file_without_its_mark_counts_as_restored(house, ada):
     await wiring.take_over(house.perch)
     house.perch.settings.high_water.unlink()
     post = await ada.write("Perhaps out already", due_in=0)
     await wiring.take_over(house.perch)
     async with house.perch.db.read() as session:
-        assert (await session.get_one(Post, post.id)).paused_reason == restoring.RESTORED
+        assert (await session.get_one(Post, post.id)).paused_reason == RESTORED
 
 
 @pytest.mark.parametrize(

@@ -13,4 +13,5 @@ async def run(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         say_json({"released": released})
     else:
-        say(f"{released} posts go out now." if released else "Nothing was held back.")
+        posts = "1 post goes" if released == 1 else f"{released} posts go"
+        say(f"{posts} out now." if released else "Nothing was held back.")

@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.clock import Clock
-from perch.posts import affording, chain, missing, queries
+from perch.posts import affording, chain, missing, queries, restoring
 from perch.posts.errors import TooLate
 from perch.posts.models import Post, PostState
 
@@ -32,4 +32,5 @@ async def cancel(session: AsyncSession, clock: Clock, post: Post, name: str) -> 
         )
     await affording.follow(session, post, now)
     await missing.settled(session, post.account_id, now)
+    await restoring.settled(session, post.paused_reason, now)
     await chain.append(session, [chain.Happening(post.id, now, "cancelled", {"name": name})])

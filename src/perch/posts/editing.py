@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from perch.accounts.models import XAccount
 from perch.clock import Clock
 from perch.jobs import Engine
-from perch.posts import affording, chain, dues, missing, queries
+from perch.posts import affording, chain, dues, missing, queries, restoring
 from perch.posts.drafting import Author, Draft, DraftMedia, DraftSegment
 from perch.posts.dues import Due, When
 from perch.posts.errors import StaleVersion, TooLate
@@ -70,7 +70,7 @@ async def edit(
     # Accounts are locked before posts wherever both are, and a slot holds its account.
     due = await _due(session, clock, account, post, change)
     row = await _locked(session, post, version)
-    was_missed = row.state == PostState.MISSED
+    was_missed, waited_for = row.state == PostState.MISSED, row.paused_reason
     if change.checked:
         await _rewrite(session, row, change.checked)
     _apply(row, _columns(change, due, account))
@@ -81,6 +81,7 @@ async def edit(
     await _tell(session, clock, row, change, due, name)
     if was_missed:
         await missing.settled(session, account.id, clock.now())
+    await restoring.settled(session, waited_for, clock.now())
     if row.due_at is not None:
         engine.wake(session, DRAIN, str(row.account_id), row.due_at)
 

@@ -59,6 +59,8 @@ class AuthorKind(StrEnum):
     CLI = "cli"
 
 
+RESTORED = "restored"
+"""The ``paused_reason`` of posts that wait for somebody to look whether they are out already."""
 LIVE_ATTEMPTS = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN)
 _LIVE = text("state IN ('armed', 'sending', 'unknown')")
 _LOOKING = text("look_at IS NOT NULL")

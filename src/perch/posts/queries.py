@@ -13,6 +13,7 @@ from perch.jobs import Pace
 from perch.media.models import Asset
 from perch.posts.models import (
     LIVE_ATTEMPTS,
+    RESTORED,
     Attempt,
     AttemptState,
     Post,
@@ -395,11 +396,14 @@ class HeldUp:
 
 
 async def held_up(session: AsyncSession, workspace_id: int) -> dict[str, HeldUp]:
-    """What waits for accounts, apps and the budget, under ``account:<id>``, ``app:<id>`` and ``budget``."""
+    """What waits for accounts, apps and the budget, under ``account:<id>``, ``app:<id>``, ``budget`` and
+    ``restored``.
+    """
     found = await session.execute(
         select(
             XAccount.public_id, XAccount.username, XApp.public_id, func.count(Post.id),
             func.count(case((Post.paused_reason == PauseReason.BUDGET, Post.id))),
+            func.count(case((Post.paused_reason == RESTORED, Post.id))),
         )
         .join(XAccount, XAccount.id == Post.account_id)
         .join(XApp, XApp.id == XAccount.app_id)
@@ -407,8 +411,8 @@ async def held_up(session: AsyncSession, workspace_id: int) -> dict[str, HeldUp]
         .group_by(XAccount.public_id, XAccount.username, XApp.public_id)
     )  # fmt: skip
     held: dict[str, HeldUp] = {}
-    for account_id, username, app_id, count, unaffordable in found:
+    for account_id, username, app_id, count, unaffordable, doubtful in found:
         held[f"account:{account_id}"] = HeldUp(count, username)
-        for name, more in ((f"app:{app_id}", count), ("budget", unaffordable)):
+        for name, more in ((f"app:{app_id}", count), ("budget", unaffordable), (RESTORED, doubtful)):
             held[name] = HeldUp(more + (held[name].count if name in held else 0))
     return held

@@ -6,15 +6,12 @@ not there, one by one or all at once; what becomes due from now on goes out as a
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.notices.telling import News, mended, tell
 from perch.posts import chain, outcomes, queries, steps
-from perch.posts.models import LIVE_ATTEMPTS, Attempt, AttemptState, Post, Segment
-
-RESTORED = "restored"
-"""The ``paused_reason`` of posts that wait for somebody to look whether they are out already."""
+from perch.posts.models import LIVE_ATTEMPTS, RESTORED, Attempt, AttemptState, Post, Segment
 
 _UNTIL_SOMEBODY_LOOKED = timedelta(days=3650)
 _SENTENCE = "This database was put back from a backup, so it is not known what went out since."
@@ -64,6 +61,17 @@ async def release(session: AsyncSession, now: datetime, name: str) -> int:
     )
     await mended(session, [RESTORED], now)
     return len(released)
+
+
+async def settled(session: AsyncSession, reason: str | None, now: datetime) -> None:
+    """A post was decided on that waited for this reason: with the last one held back the notice ends."""
+    if reason != RESTORED:
+        return
+    left = await session.scalar(
+        select(func.count()).where(Post.paused_reason == RESTORED, Post.state.in_(queries.OPEN_STATES))
+    )
+    if not left:
+        await mended(session, [RESTORED], now)
 
 
 async def _question(session: AsyncSession, now: datetime) -> int:

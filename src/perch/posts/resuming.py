@@ -10,7 +10,7 @@ from perch.accounts.models import AppKind, XAccount, XApp
 from perch.clock import Clock
 from perch.jobs import Engine
 from perch.notices.models import Notice
-from perch.posts import affording, braking, chain, queries
+from perch.posts import affording, braking, chain, queries, restoring
 from perch.posts.errors import TooLate
 from perch.posts.models import Post
 from perch.posts.retrying import PauseReason
@@ -22,6 +22,7 @@ _RESTART = "the restart"
 
 async def resume(session: AsyncSession, clock: Clock, engine: Engine, post: Post, name: str) -> None:
     """Try a waiting or paused post now. What paused its account or app counts as mended with it."""
+    waited_for = post.paused_reason
     resumed = await session.scalar(
         update(Post)
         .where(Post.id == post.id, Post.state.in_(queries.OPEN_STATES))
@@ -31,6 +32,7 @@ async def resume(session: AsyncSession, clock: Clock, engine: Engine, post: Post
     )
     if resumed is None:
         raise TooLate("This post is not waiting.", fix="Look at its receipt.")
+    await restoring.settled(session, waited_for, clock.now())
     await wake(session, clock, engine, post, "resumed", {"name": name})
     await resume_account(session, clock, engine, post.account_id, CAUSES, name)
 

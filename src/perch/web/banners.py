@@ -42,7 +42,7 @@ def banner(notice: Notice, held_up: Mapping[str, HeldUp], *, may_publish: bool) 
 def held_of(notice: Notice, held_up: Mapping[str, HeldUp]) -> HeldUp:
     """What waits for the cause of a notice."""
     kind, _, subject = notice.cause.partition(":")
-    return held_up.get("budget" if kind == PauseReason.BUDGET else subject, HeldUp(0))
+    return held_up.get(subject) or held_up.get(kind, HeldUp(0))
 
 
 def _waiting(held: HeldUp) -> str:

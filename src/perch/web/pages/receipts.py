@@ -12,9 +12,8 @@ from perch.accounts.models import AppKind
 from perch.budget.prices import Charge, Price, price_of
 from perch.people.roles import Action, may
 from perch.posts import queries, receipts
-from perch.posts.models import PostState, SegmentState
+from perch.posts.models import RESTORED, PostState, SegmentState
 from perch.posts.receipts import Receipt
-from perch.posts.restoring import RESTORED
 from perch.posts.retrying import PauseReason
 from perch.posts.telling import Line
 from perch.settings import Settings
