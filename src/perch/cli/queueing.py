@@ -1,5 +1,7 @@
 """``perch queue``: what is to come, and what waits for somebody."""
 
+from datetime import datetime, tzinfo
+
 from perch.cli.beside import open_perch
 from perch.cli.output import say, say_json, say_table
 from perch.clock import zone
@@ -10,7 +12,7 @@ from perch.settings import Settings
 
 _MOST = 200
 _BEGINNING = 50
-_FOR_SOMEBODY = (PostState.MISSED, PostState.NEEDS_YOU)
+_FOR_SOMEBODY = (PostState.MISSED, PostState.NEEDS_YOU, PostState.PARTLY_PUBLISHED)
 
 
 async def run(settings: Settings, *, as_json: bool) -> None:
@@ -22,23 +24,34 @@ async def run(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         say_json([_for_machines(one, settings) for one in found])
     elif found:
-        say_table(("due", "state", "account", "begins", "id"), [_row(one) for one in found])
+        now = perch.clock.now()
+        say_table(("due", "state", "account", "begins", "id"), [_row(one, now) for one in found])
         _say_who_is_asked(found)
     else:
         say("Nothing is scheduled, and nothing waits for you.")
 
 
-def _row(one: Listed) -> tuple[str, ...]:
+def _row(one: Listed, now: datetime) -> tuple[str, ...]:
     post = one.post
-    due = post.due_at.astimezone(zone(post.zone or "UTC")) if post.due_at else None
+    due = post.due_at.astimezone(_zone(one)) if post.due_at else None
     shown = f"{due:%a %d %b %H:%M %Z}" if due else ""
     begins = " ".join(one.first.text.split())[:_BEGINNING]
-    return shown, _state(one), f"@{one.account.username}", begins, post.public_id
+    return shown, _state(one, now), f"@{one.account.username}", begins, post.public_id
 
 
-def _state(one: Listed) -> str:
-    reason = one.standing.paused_reason
-    return f"paused: {reason}" if reason else one.post.state
+def _state(one: Listed, now: datetime) -> str:
+    standing, due_at = one.standing, one.post.due_at
+    if standing.is_checking:
+        return "checking"
+    if standing.is_paused(now):
+        return f"paused: {standing.paused_reason}"
+    if standing.rests_until and due_at and due_at <= now < standing.rests_until:
+        return f"rests until {standing.rests_until.astimezone(_zone(one)):%d %b %H:%M}"
+    return one.post.state
+
+
+def _zone(one: Listed) -> tzinfo:
+    return zone(one.post.zone or "UTC")
 
 
 def _say_who_is_asked(found: list[Listed]) -> None:
