@@ -17,7 +17,11 @@ help:
 	@echo 'make bench        measure (ONLY=name for one)'
 	@echo 'make chaos        kill it while it works, and count (POSTS, KILLS, SEED, DB=sqlite|postgres, MUTANTS=1)'
 	@echo 'make conformance  other people'"'"'s suites and clients against Perch'
+	@echo 'make format       put the format right'
+	@echo 'make migration    begin a migration (NAME="what changes")'
 	@echo 'make lock         pin the dependencies again'
+	@echo 'make install      install what up needs; make dev: what tests and checks need'
+	@echo 'make clean        take away what was installed and built'
 
 up: install
 	@exec $(BIN)/perch up
