@@ -94,7 +94,8 @@ async def test_what_is_overdue_in_a_restored_database_waits_for_somebody_who_loo
     worker = asyncio.create_task(perch.engine.run())
     await ada.settled(coming)
     assert [entry["text"] for entry in await house.ledger()] == ["Still to come"]
-    assert (await ada.read(overdue)).post.paused_reason == RESTORED
+    held = (await ada.read(overdue)).post
+    assert (held.paused_reason, "put back from a backup" in held.why) == (RESTORED, True)
     async with perch.db.write() as session:
         assert await restoring.release(session, perch.clock.now(), "Somebody") == 2
     for post in (overdue, thread):
@@ -186,3 +187,17 @@ async def test_hints_are_disposable(working, ada):
     for post in posts:
         assert (await ada.settled(post)).post.state == "published"
     assert len(await working.ledger()) == 20
+
+
+async def test_what_is_held_back_for_a_person_puts_off_no_other_late_post(ada):
+    perch, held, late = ada.house.perch, await ada.write("Perhaps out"), await ada.write("Late")
+    a_while_ago = perch.clock.now() - timedelta(minutes=16)
+    async with perch.db.write() as session:
+        await session.execute(update(Post).where(Post.id == held.id).values(due_at=a_while_ago))
+        await restoring.hold_back(session, perch.clock.now())
+        waits = {"due_at": a_while_ago, "paused_reason": None, "try_at": None}
+        await session.execute(update(Post).where(Post.id == late.id).values(**waits))
+    await Missing(perch.db, perch.clock, perch.pace).sweep()
+    await perch.publisher.drain(str(late.account_id))
+    assert (await ada.read(late)).post.state == "published"
+    assert (await ada.read(held)).post.paused_reason == restoring.RESTORED

@@ -15,6 +15,7 @@ from perch.posts.models import LIVE_ATTEMPTS, RESTORED, Attempt, AttemptState, P
 
 _UNTIL_SOMEBODY_LOOKED = timedelta(days=3650)
 _SENTENCE = "This database was put back from a backup, so it is not known what went out since."
+_FIX = "Look on X. Try this post now if it is not there, or cancel it if it is."
 _NEWS = News(
     cause=RESTORED,
     kind=RESTORED,
@@ -36,10 +37,12 @@ async def hold_back(session: AsyncSession, now: datetime) -> int:
     await session.execute(
         update(Post)
         .where(Post.id.in_(overdue))
-        .values(paused_reason=RESTORED, try_at=now + _UNTIL_SOMEBODY_LOOKED),
+        .values(
+            paused_reason=RESTORED, try_at=now + _UNTIL_SOMEBODY_LOOKED, why=_SENTENCE, fix=_FIX, rule=None
+        ),
         execution_options={"synchronize_session": False},
     )
-    detail = {"reason": RESTORED, "sentence": _SENTENCE}
+    detail = {"reason": RESTORED, "sentence": _SENTENCE, "fix": _FIX}
     await chain.append(session, [chain.Happening(one, now, "paused", detail) for one in held])
     await tell(session, [_NEWS], now)
     return len(held) + questioned
@@ -51,7 +54,7 @@ async def release(session: AsyncSession, now: datetime, name: str) -> int:
         await session.scalars(
             update(Post)
             .where(Post.paused_reason == RESTORED, Post.state.in_(queries.OPEN_STATES))
-            .values(paused_reason=None, try_at=None)
+            .values(paused_reason=None, try_at=None, why=None, fix=None)
             .returning(Post.id),
             execution_options={"synchronize_session": False},
         )

@@ -12,7 +12,7 @@ from perch.accounts.models import AppKind
 from perch.budget.prices import Charge, Price, price_of
 from perch.people.roles import Action, may
 from perch.posts import queries, receipts
-from perch.posts.models import RESTORED, PostState, SegmentState
+from perch.posts.models import PostState, SegmentState
 from perch.posts.receipts import Receipt
 from perch.posts.retrying import PauseReason
 from perch.posts.telling import Line
@@ -50,10 +50,6 @@ _PAUSED: Mapping[str, tuple[str, str]] = {
     PauseReason.ACCOUNT: (
         "X has suspended or locked the account, so its posts wait.",
         "Open x.com as this account and follow what it says; then press Try now.",
-    ),
-    RESTORED: (
-        "The database was put back from a backup, and this post may be out already.",
-        "Look on X. Press Try now if it is not there, or cancel it if it is.",
     ),
 }
 _PAUSED_SOMEHOW = ("It waits until something else is mended.", "Look at Accounts; then press Try now.")
