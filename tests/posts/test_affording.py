@@ -1,15 +1,17 @@
 """A month's budget is never passed: posts wait for a person where it has no room for them."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from perch import wiring
 from perch.budget.models import MonthlyBudget, Spend
 from perch.notices import queries as notices
 from perch.posts import changing, resuming, steps
+from perch.posts.missing import Missing
 from perch.posts.models import Post, PostState
 
 POST = {"method": "POST", "path": "/2/tweets"}
@@ -143,7 +145,23 @@ async def test_without_a_budget_nothing_is_counted_but_what_was_spent(build_hous
 async def test_what_comes_too_late_to_be_kept_is_turned_away_under_a_budget_too(working, ada):
     post = await ada.write("Settled long ago")
     assert await at_rest(ada, [post]) == ["published"]
-    [attempt] = await ada.attempts(post)
+    *_, attempt = await ada.attempts(post)
     late = steps.Recording(post.id, attempt.armed_at, attempt_id=attempt.id, attempt={"state": "unknown"})
     assert not await working.perch.committer.commit(steps.record, late)
     assert await month(working) == (0, 15_000)
+
+
+@pytest.mark.both_databases
+async def test_what_waited_for_the_next_month_is_late_then_like_any_other(ada):
+    perch, stale = ada.house.perch, await ada.write("News of last month")
+    fresh = await ada.write("A minute late", due_in=0)
+    now = perch.clock.now()
+    async with perch.db.write() as session:
+        waited = {"paused_reason": "budget", "try_at": now - timedelta(seconds=1)}
+        for post, late in ((stale, timedelta(days=9)), (fresh, timedelta(seconds=20))):
+            await session.execute(update(Post).where(Post.id == post.id).values(due_at=now - late, **waited))
+    await perch.publisher.drain(str(stale.account_id))
+    await Missing(perch.db, perch.clock, perch.pace).sweep()
+    await perch.publisher.drain(str(stale.account_id))
+    assert [(await ada.read(post)).post.state for post in (stale, fresh)] == ["missed", "published"]
+    assert [entry["text"] for entry in await ada.house.ledger()] == ["A minute late"]

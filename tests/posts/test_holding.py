@@ -14,6 +14,7 @@ from perch.jobs.beating import Beat, is_restored, last_beat, last_mark
 from perch.notices.models import Notice
 from perch.posts import changing, editing, queries, restoring, resuming
 from perch.posts.editing import Change
+from perch.posts.missing import Missing
 from perch.posts.models import RESTORED, Post
 from perch.settings import WrongSetting
 

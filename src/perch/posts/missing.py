@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.models import MissedPolicy, XAccount
@@ -19,6 +19,7 @@ from perch.notices import telling
 from perch.notices.telling import News
 from perch.posts import chain, queries
 from perch.posts.models import Post, PostState, Recurrence
+from perch.posts.retrying import PauseReason
 
 KIND = "missed"
 SKIP = "skip"
@@ -108,11 +109,12 @@ async def settled(session: AsyncSession, account_id: int, now: datetime) -> None
 
 
 def _undecided(now: datetime, since: datetime) -> Select[int]:
+    waits_for_nothing = and_(Post.try_at.is_(None), Post.paused_reason.is_(None))
+    has_new_month = and_(Post.paused_reason == PauseReason.BUDGET, Post.try_at <= now)
     return select(Post.id).where(
         Post.state == PostState.SCHEDULED,
         Post.due_at <= since,
-        Post.try_at.is_(None),
-        Post.paused_reason.is_(None),
+        or_(waits_for_nothing, has_new_month),
         queries.may_send(now),
         ~queries.is_paused(),
     )
@@ -140,6 +142,8 @@ async def _last(session: AsyncSession, account_ids: set[int], since: datetime) -
             Post.state == PostState.SCHEDULED,
             Post.due_at <= since,
             Post.try_at.is_not(None),
+            # A try that waits for a person, or for next month's budget, is not one to go behind.
+            Post.paused_reason.is_(None),
         )
         .group_by(Post.account_id)
     )
@@ -149,7 +153,7 @@ async def _last(session: AsyncSession, account_ids: set[int], since: datetime) -
 async def _carry_out(session: AsyncSession, late: Sequence[Late], planned: Plan, now: datetime) -> None:
     was = {one.post_id: _minutes(now - one.due_at) for one in late}
     if planned.send:
-        rows = [{"id": post_id, "try_at": at} for post_id, _, at in planned.send]
+        rows = [{"id": post_id, "try_at": at, "paused_reason": None} for post_id, _, at in planned.send]
         await session.execute(update(Post), rows)
     await _end(session, planned.ask, PostState.MISSED, now)
     await _end(session, planned.skip, PostState.CANCELLED, now)
@@ -180,10 +184,11 @@ async def _end(
         update(Post)
         .where(Post.id.in_([post_id for post_id, _ in posts]))
         .values(
-            state=state, why=why, fix=fix, version=Post.version + 1, updated_at=now, finished_at=finished
+            state=state, paused_reason=None, why=why, fix=fix, version=Post.version + 1,
+            updated_at=now, finished_at=finished,
         ),
         execution_options={"synchronize_session": False},
-    )
+    )  # fmt: skip
 
 
 async def _tell(session: AsyncSession, account_ids: set[int], now: datetime) -> None:
