@@ -104,12 +104,14 @@ def is_paused() -> ColumnElement[bool]:
 def _is_timely(now: datetime) -> ColumnElement[bool]:
     """Whether a post is not late, or it was decided that it goes out all the same; see ``missing``.
 
-    While a pause holds it up nothing is decided; a late post may still be the probe of that pause.
+    While a pause holds it up nothing is decided; a late post may still be the probe of that pause. That the
+    month's budget had no room for it until now is no decision.
     """
+    is_decided = and_(Post.try_at.is_not(None), Post.paused_reason.is_distinct_from(PauseReason.BUDGET))
     may_probe = exists().where(XAccount.id == Post.account_id, XAccount.missed_policy == MissedPolicy.SEND)
     return or_(
         Post.due_at > now - _LATE,
-        Post.try_at.is_not(None),
+        is_decided,
         Post.state == PostState.PUBLISHING,
         and_(Post.due_at > now - _MISSED, is_paused(), may_probe),
     )
