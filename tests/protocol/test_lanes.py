@@ -15,6 +15,7 @@ async def test_who_overslept_the_lease_does_not_prolong_the_lane_of_its_successo
         older = await lanes.take_lane(session, worker.clock, account.id, "overslept", LEASE)
     world.time.advance(41)
     async with world.db.write() as session:
+        assert older is not None
         assert await lanes.take_lane(session, worker.clock, account.id, "awake", LEASE) == older + 1
         before = (await session.get_one(XAccount, account.id)).lane_until
     far = worker.clock.now() + timedelta(hours=1)
