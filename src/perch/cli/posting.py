@@ -32,7 +32,7 @@ async def run(settings: Settings, wish: Wish, *, as_json: bool) -> int:
         checked = await _checked(perch, wish)
         if wish.dry_run:
             return report(checked, as_json=as_json)
-        return tell(settings, await send(perch, wish.at, checked), as_json=as_json)
+        return tell(settings, await send(perch, wish.at, checked), perch.clock.now(), as_json=as_json)
 
 
 def _fits(wish: Wish) -> None:

@@ -1,10 +1,10 @@
 """``perch queue``: what is to come, and what waits for somebody."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 from perch.cli.beside import open_perch
 from perch.cli.output import say, say_json, say_table
-from perch.clock import zone
+from perch.cli.standings import word, zone_of
 from perch.people.queries import workspace_ids
 from perch.posts.models import PostState
 from perch.posts.queries import Listed, unfinished
@@ -33,25 +33,10 @@ async def run(settings: Settings, *, as_json: bool) -> None:
 
 def _row(one: Listed, now: datetime) -> tuple[str, ...]:
     post = one.post
-    due = post.due_at.astimezone(_zone(one)) if post.due_at else None
+    due = post.due_at.astimezone(zone_of(post)) if post.due_at else None
     shown = f"{due:%a %d %b %H:%M %Z}" if due else ""
     begins = " ".join(one.first.text.split())[:_BEGINNING]
-    return shown, _state(one, now), f"@{one.account.username}", begins, post.public_id
-
-
-def _state(one: Listed, now: datetime) -> str:
-    standing, due_at = one.standing, one.post.due_at
-    if standing.is_checking:
-        return "checking"
-    if standing.is_paused(now):
-        return f"paused: {standing.paused_reason}"
-    if standing.rests_until and due_at and due_at <= now < standing.rests_until:
-        return f"rests until {standing.rests_until.astimezone(_zone(one)):%d %b %H:%M}"
-    return one.post.state
-
-
-def _zone(one: Listed) -> tzinfo:
-    return zone(one.post.zone or "UTC")
+    return shown, word(one.standing, zone_of(post), now), f"@{one.account.username}", begins, post.public_id
 
 
 def _say_who_is_asked(found: list[Listed]) -> None:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from perch.budget.prices import Price
 from perch.cli.beside import dispatch
 from perch.cli.output import say, say_json, say_table
+from perch.cli.standings import word, zone_of
 from perch.cli.whens import when
-from perch.clock import zone
 from perch.errors import PerchError
 from perch.posts import receipts
 from perch.posts.drafting import Author
@@ -95,7 +95,7 @@ def _cards(checked: Checked) -> list[dict[str, object]]:
     ]
 
 
-def tell(settings: Settings, receipt: Receipt, *, as_json: bool) -> int:
+def tell(settings: Settings, receipt: Receipt, now: datetime, *, as_json: bool) -> int:
     """How it stands: 1 when it was refused or needs somebody."""
     post, url = receipt.post, receipt.url(receipt.cards[0])
     page = f"{settings.origin}/posts/{post.public_id}"
@@ -110,6 +110,13 @@ def tell(settings: Settings, receipt: Receipt, *, as_json: bool) -> int:
     for line in receipt.lines:
         say(f"{line.at.astimezone():%H:%M:%S}  {line.sentence}")
     if post.state == PostState.SCHEDULED and post.due_at and not post.why:
-        say(f"Scheduled for {post.due_at.astimezone(zone(post.zone or 'UTC')):%a %d %b %Y %H:%M %Z}.")
+        say(_when(receipt, post.due_at, now))
     say(*(part for part in (post.fix, url, f"Receipt: {page}") if part))
     return code
+
+
+def _when(receipt: Receipt, due_at: datetime, now: datetime) -> str:
+    its_zone = zone_of(receipt.post)
+    if due_at > now:
+        return f"Scheduled for {due_at.astimezone(its_zone):%a %d %b %Y %H:%M %Z}."
+    return f"Not out yet: {word(receipt.standing, its_zone, now)}."

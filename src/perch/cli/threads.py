@@ -32,7 +32,7 @@ async def run(
             checked = await check(session, perch.clock, draft, settings.x_plan)
         if dry_run:
             return report(checked, as_json=as_json)
-        return tell(settings, await send(perch, at, checked), as_json=as_json)
+        return tell(settings, await send(perch, at, checked), perch.clock.now(), as_json=as_json)
 
 
 def text_of(file: Path) -> str:

@@ -1,13 +1,12 @@
-"""What ``perch queue`` calls a post."""
+"""What a terminal calls a post."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from perch.accounts.models import XAccount, XApp
-from perch.cli.queueing import _state
-from perch.posts.models import Post, PostState, Segment
-from perch.posts.queries import Listed
+from perch.cli import standings
+from perch.posts.models import PostState
 from perch.posts.standing import Standing
 
 NOW = datetime(2026, 11, 21, 17, 30, tzinfo=UTC)
@@ -25,6 +24,5 @@ LATER = NOW + timedelta(hours=1)
         (Standing(PostState.PUBLISHING, NOW, is_checking=True), "checking"),
     ],
 )
-def test_the_queue_says_why_a_post_that_is_due_is_not_out(standing: Standing, word: str) -> None:
-    post = Post(state=standing.state, due_at=standing.due_at, zone="Europe/Berlin")
-    assert _state(Listed(post, XAccount(), XApp(), Segment(), 1, standing), NOW) == word
+def test_a_word_says_why_a_post_that_is_due_is_not_out(standing: Standing, word: str) -> None:
+    assert standings.word(standing, ZoneInfo("Europe/Berlin"), NOW) == word
