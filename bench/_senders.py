@@ -17,7 +17,7 @@ Send = Callable[[str, str], Awaitable[None]]
 
 
 async def main(how: str, given: dict[str, Any]) -> None:
-    """``jobs`` are [instant, account, token, text], sent at their instants, one at a time for each account."""
+    """``jobs`` are [instant, account, token, text], sent at their instants, one at a time an account."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)) as session:
         send = {"bare": _bare, "tweepy": _tweepy}[how](session, given["url"])
         lanes: dict[str, list[list[Any]]] = {}

@@ -1,4 +1,4 @@
-"""What the publishing benchmark stands on: a sandbox, a crowd of accounts, posts as rows, worker processes."""
+"""What the publishing benchmark stands on: a sandbox, a crowd of accounts, posts as rows, workers."""
 
 import asyncio
 import contextlib
@@ -118,7 +118,7 @@ async def measure(box: Sandbox, plan: Plan, folder: Path, database: str | None, 
         with _workers(settings, workers) as processes:
             await asyncio.sleep((begins - datetime.now(UTC)).total_seconds() - 0.2)
             before = _cpu(processes)
-            await _until_done(perch, dues[-1])
+            await _until_done(perch, processes, dues[-1])
             done, used = datetime.now(UTC), _cpu(processes) - before
         await _check(perch, len(plan.offsets))
     sent = box.sent(plan.name)
@@ -197,8 +197,8 @@ def _workers(settings: Settings, count: int) -> Iterator[list[psutil.Process]]:
         "PERCH_X_CLIENT_ID": "perch-sandbox", "PERCH_X_CLIENT_SECRET": "sandbox-secret",
         "PERCH_LOG_FORMAT": "json",
     }  # fmt: skip
-    if settings.database_url:
-        environment["PERCH_DATABASE_URL"] = str(settings.database_url)
+    if not settings.is_sqlite:
+        environment["PERCH_DATABASE_URL"] = settings.database
     running = []
     try:
         for number in range(count):
@@ -211,7 +211,7 @@ def _workers(settings: Settings, count: int) -> Iterator[list[psutil.Process]]:
                         stderr=log,
                         env={**environment, "PERCH_DATA_DIR": str(folder)},
                         cwd=settings.data_dir,
-                    )  # fmt: skip
+                    )
                 )
         yield [psutil.Process(process.pid) for process in running]
     finally:
@@ -230,7 +230,7 @@ def _cpu(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-async def _until_done(perch: Perch, last: datetime) -> None:
+async def _until_done(perch: Perch, processes: Sequence[psutil.Process], last: datetime) -> None:
     limit = time.monotonic() + 300
     open_ = (PostState.SCHEDULED, PostState.PUBLISHING)
     statement = select(Post.id).where(Post.due_at <= last, Post.state.in_(open_)).limit(1)
@@ -239,6 +239,7 @@ async def _until_done(perch: Perch, last: datetime) -> None:
             if await session.scalar(statement) is None:
                 return
         assert time.monotonic() < limit, "not all went out"
+        assert all(process.status() != psutil.STATUS_ZOMBIE for process in processes), "a worker ended"
         await asyncio.sleep(0.1)
 
 

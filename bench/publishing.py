@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chaos.cluster import Cluster
+
 from bench._world import ACCOUNTS, Measured, Plan, Sandbox, fsync_p50, measure, sandbox, send
-from chaos.cluster import Cluster, NoPostgres
 from perch.jobs import Pace
 
 POSTS = int(os.environ.get("POSTS", "10000"))

@@ -1,4 +1,4 @@
-"""The month's budget: what posts on their way will cost is reserved, so that together they stay below the cap.
+"""The month's budget: what posts on their way will cost is reserved, so that they stay below the cap.
 
 The month's row is the lock. Whoever claims posts holds it, and whoever records what they cost.
 """
