@@ -187,6 +187,19 @@ def test_a_database_that_breaks_off_in_the_midst_is_a_sentence_and_claims_nothin
     assert "look first at what was done" in ended.stderr
 
 
+def test_a_damaged_database_is_a_sentence(command, instance):
+    assert command("migrate").returncode == 0
+    with sqlite3.connect(instance.data / "perch.db") as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'workspace'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    with (instance.data / "perch.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    ended = command("accounts")
+    assert (ended.returncode, "Traceback" in ended.stderr, "damaged" in ended.stderr) == (1, False, True)
+
+
 def test_no_port_is_a_wrong_port(command):
     assert command("sandbox", "--port", "99999").returncode == 2
 

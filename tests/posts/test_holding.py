@@ -201,4 +201,4 @@ async def test_what_is_held_back_for_a_person_puts_off_no_other_late_post(ada):
     await Missing(perch.db, perch.clock, perch.pace).sweep()
     await perch.publisher.drain(str(late.account_id))
     assert (await ada.read(late)).post.state == "published"
-    assert (await ada.read(held)).post.paused_reason == restoring.RESTORED
+    assert (await ada.read(held)).post.paused_reason == RESTORED

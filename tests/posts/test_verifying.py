@@ -103,6 +103,18 @@ async def test_a_row_that_disagrees_with_its_story_shows(working, ada, change, s
     assert sentence in sentences(await verified(working))
 
 
+@pytest.mark.parametrize("nonsense", ["at = 'nonsense'", "detail = x'fffe00'", "hash = 5"])
+async def test_a_line_that_is_none_at_all_breaks_its_own_post_only(working, ada, nonsense):
+    await published(ada, "One")
+    post = await published(ada, "Two")
+    await published(ada, "Three")
+    await do(working, text(f"UPDATE post_event SET {nonsense} WHERE post_id = {post.id} AND seq = 2"))
+    found = await verified(working)
+    assert found.posts == 3
+    assert {one.post for one in found.breaks} == {post.public_id}
+    assert (await verified(working, post.public_id)).breaks
+
+
 async def test_a_card_that_somebody_called_published_shows(house, ada):
     await ada.write("Later", due_in=3600)
     await do(house, update(Segment).values(state="published", x_post_id="1990000000000000001"))

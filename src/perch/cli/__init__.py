@@ -17,24 +17,27 @@ def main() -> None:
         fail(error, as_json="--json" in sys.argv)
         sys.exit(1)
     except Exception as error:
-        refusal = _refusal_of_database(error)
+        refusal = _what_the_database_said(error)
         if refusal is None:
             raise
         fail(refusal, as_json="--json" in sys.argv)
         sys.exit(1)
 
 
-def _refusal_of_database(error: Exception) -> PerchError | None:
-    """What a database that is locked, full or gone means in words; None for every other error."""
-    from perch.db.failures import is_away
+def _what_the_database_said(error: Exception) -> PerchError | None:
+    """What a database that is locked, full, gone or damaged means in words; None for every other error."""
+    from perch.db.failures import is_away, is_damaged
     from perch.db.migrating import DatabaseUnusable
 
-    if isinstance(error, OSError) or not is_away(error):
-        return None
-    return DatabaseUnusable(
-        f"The database did not answer in the midst of it: {getattr(error, 'orig', None) or error}.",
-        fix="Try again in a minute, and look first at what was done: perch queue and the receipts tell.",
-    )
+    said = getattr(error, "orig", None) or error
+    if is_damaged(error):
+        return DatabaseUnusable(f"The database is damaged: {said}.", fix="Put the last copy of it back.")
+    if is_away(error) and not isinstance(error, OSError):
+        return DatabaseUnusable(
+            f"The database did not answer in the midst of it: {said}.",
+            fix="Try again in a minute, and look first at what was done: perch queue and the receipts tell.",
+        )
+    return None
 
 
 __all__ = ["main"]

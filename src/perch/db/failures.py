@@ -1,5 +1,7 @@
 """Whose fault a failed transaction is: a neighbour's, the database's, or one of its own rows'."""
 
+import sqlite3
+
 from sqlalchemy import exc
 
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock
@@ -18,6 +20,11 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, exc.DBAPIError) and (
         error.connection_invalidated or _sqlstate(error).startswith(_AWAY)
     )
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether the file is no database, or is none any more. SQLite has no narrower class for it."""
+    return type(error) is exc.DatabaseError and isinstance(error.orig, sqlite3.DatabaseError)
 
 
 def _sqlstate(error: Exception) -> str:

@@ -86,10 +86,10 @@ def after_success(limits: Limits, account_id: int, now: datetime, pace: Pace) ->
 
 def words(pause: Pause, username: str) -> tuple[str, str]:
     """What happened and what to do, for people who see it away from the post that met it."""
-    if pause.reason == PauseReason.LOGIN:
+    if pause.reason == PauseReason.LOGIN and f"@{username}" not in pause.sentence:
         sentence, fix = _NO_LOGIN
         return sentence.format(username), fix.format(username)
-    if pause.whose is Whose.ACCOUNT:
+    if pause.whose is Whose.ACCOUNT and f"@{username}" not in pause.sentence:
         return f"@{username}: {pause.sentence}", pause.fix
     return pause.sentence, pause.fix
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.posts.models import Attempt, Post, PostEvent, Segment
@@ -52,10 +52,8 @@ async def after(
     session: AsyncSession, post_id: int, limit: int, public_id: str | None = None
 ) -> Sequence[Story]:
     """The stories of the next posts of every workspace by inner id, or of the one with this public id."""
-    statement = select(Post.id, Post.public_id, Post.story_seq, Post.story_hash).where(Post.id > post_id)
-    if public_id is not None:
-        statement = statement.where(Post.public_id == public_id)
-    posts = (await session.execute(statement.order_by(Post.id).limit(limit))).all()
+    columns = (Post.id, Post.public_id, Post.story_seq, Post.story_hash)
+    posts = (await session.execute(_following(columns, post_id, public_id).limit(limit))).all()
     ids = [post.id for post in posts]
     lines = await _lines(session, ids)
     cards = await _cards(session, ids)
@@ -63,6 +61,18 @@ async def after(
     return [
         Story(key, name, (seq, end), lines[key], cards[key], attempts[key]) for key, name, seq, end in posts
     ]
+
+
+async def next_named(session: AsyncSession, post_id: int, public_id: str | None = None) -> tuple[int, str]:
+    """The inner and the public id of the next post, of which nothing else is read."""
+    found = await session.execute(_following((Post.id, Post.public_id), post_id, public_id).limit(1))
+    key, name = found.one()
+    return key, name
+
+
+def _following(columns: Sequence[Any], post_id: int, public_id: str | None) -> Select[Any]:
+    statement = select(*columns).where(Post.id > post_id).order_by(Post.id)
+    return statement if public_id is None else statement.where(Post.public_id == public_id)
 
 
 async def _lines(session: AsyncSession, ids: Sequence[int]) -> dict[int, list[Told]]:
