@@ -52,7 +52,7 @@ CASES = {
     "the same text": (sought(), [post()], Seen("101")),
     "another text": (sought(), [post("Good bye")], NotSeen()),
     "nothing at all": (sought(), [], NotSeen()),
-    "our media, whatever the text": (sought("Hi", media=("7",)), [post("Odd", media=("7",))], Seen("101")),
+    "our media under other words": (sought("Hi", media=("7",)), [post("Odd", media=("7",))], ALIKE),
     "our media before it was armed": (
         sought(media=("7",)), [post(media=("7",), x_id="99")], Seen("99")),
     "our text with other media": (sought(media=("7",)), [post(media=("8",))], ALIKE),
@@ -77,6 +77,12 @@ CASES = {
         ALIKE,
     ),
 }  # fmt: skip
+
+
+def test_two_posts_that_share_one_upload_are_told_apart_by_their_words():
+    one, other = sought("One", media=("7",)), sought("Other", attempt=2, media=("7",))
+    shown = [post("One", media=("7",)), post("Other", x_id="102", media=("7",))]
+    assert recognise([one, other], shown, ours=()) == {1: Seen("101"), 2: Seen("102")}
 
 
 @pytest.mark.parametrize(("one", "posts", "expected"), CASES.values(), ids=CASES)

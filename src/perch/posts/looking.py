@@ -87,8 +87,13 @@ def _sighting(sought: Sought, posts: Sequence[XPost], sources: Collection[str]) 
 
 
 def _same_media(sought: Sought, post: XPost, _sources: Collection[str]) -> bool:
-    """A media key ends with the id that the upload gave, and X gives that id to one upload only."""
-    return bool(sought.media_ids) and any(_tail(key) in sought.media_ids for key in post.media_keys)
+    """Our upload under our words: one upload may serve several posts, so that it alone names none of them."""
+    return _has_our_media(sought, post) and is_text(sought.text, post)
+
+
+def _has_our_media(sought: Sought, post: XPost) -> bool:
+    """A media key ends with the id that the upload gave."""
+    return any(_tail(key) in sought.media_ids for key in post.media_keys)
 
 
 def _same_reply(sought: Sought, post: XPost, _sources: Collection[str]) -> bool:
@@ -108,6 +113,8 @@ def _same_text(sought: Sought, post: XPost, sources: Collection[str]) -> bool:
 
 def _resembles(sought: Sought, post: XPost, sources: Collection[str]) -> bool:
     """Whether X may have told or rewritten this post in a way that hides that it is the one sought."""
+    if _has_our_media(sought, post):
+        return True
     if _is_foreign(post, sources) or (post.in_reply_to or sought.reply_to) != sought.reply_to:
         return False
     if post.media_keys and not sought.media_ids:
