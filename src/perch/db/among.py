@@ -7,11 +7,12 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, ScalarSelect
+from sqlalchemy import ColumnElement, ScalarSelect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 
 Column = ColumnElement[int] | InstrumentedAttribute[int]
 
@@ -19,7 +20,8 @@ Column = ColumnElement[int] | InstrumentedAttribute[int]
 class _Among(FunctionElement[bool]):
     """Integer columns, and the JSON of the rows that they may be."""
 
-    type = Boolean()
+    # Not Boolean: SQLite would be asked whether the comparison equals 1, and would use no index for that.
+    type = NullType()  # type: ignore[assignment]
     inherit_cache = True
 
 

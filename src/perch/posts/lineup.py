@@ -87,8 +87,8 @@ async def next_posts(session: AsyncSession, account_ids: Sequence[int], now: dat
 def has_work(now: datetime) -> ColumnElement[bool]:
     """Whether an account has a post to send, or something to look for on X."""
     post = queries.ready(now).where(Post.account_id == XAccount.id).correlate(XAccount).exists()
-    look = queries.looks_due(now).where(Segment.account_id == XAccount.id).correlate(XAccount).exists()
-    return post | look
+    # Few attempts are looked for: all of them are read once, instead of all cards of each account.
+    return post | XAccount.id.in_(queries.looks_due(now).with_only_columns(Segment.account_id))
 
 
 async def accounts_with_looks(session: AsyncSession, account_ids: Sequence[int], now: datetime) -> set[int]:

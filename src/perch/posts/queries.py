@@ -75,6 +75,13 @@ def is_live() -> ColumnElement[bool]:
     )
 
 
+def is_undecided() -> ColumnElement[bool]:
+    """Whether an attempt is live. Written out, as ``is_open``."""
+    return Attempt.state.in_(
+        bindparam("live", LIVE_ATTEMPTS, expanding=True, literal_execute=True, unique=True)
+    )
+
+
 def is_open() -> ColumnElement[bool]:
     """Whether a post is still to be sent. Written out, as partial indexes want it."""
     return Post.state.in_(bindparam("open", OPEN_STATES, expanding=True, literal_execute=True, unique=True))
@@ -120,15 +127,28 @@ def _is_timely(now: datetime) -> ColumnElement[bool]:
 def _waits_for_its_double() -> ColumnElement[bool]:
     """Whether a card of the post says what another post may have said: which is which could not be told."""
     mine, unsure = aliased(Segment), aliased(Segment)
-    return exists().where(
-        Attempt.look_at.is_not(None),
-        unsure.id == Attempt.segment_id,
-        unsure.account_id == Post.account_id,
-        unsure.post_id != Post.id,
-        mine.post_id == Post.id,
-        mine.state == SegmentState.WAITING,
-        mine.text == unsure.text,
+    doubles = (
+        select(mine.post_id)
+        .join(unsure, unsure.account_id == mine.account_id)
+        .join(Attempt, from_attempt(unsure))
+        .where(
+            Attempt.look_at.is_not(None),
+            mine.post_id != unsure.post_id,
+            mine.x_post_id.is_(None),
+            # Written so that the index of the account's cards is used, and none is built for this question.
+            mine.state.concat("") == SegmentState.WAITING,
+            mine.text.concat("") == unsure.text,
+        )
     )
+    return Post.id.in_(doubles)
+
+
+def from_attempt(segment: type[Segment]) -> ColumnElement[bool]:
+    """The segment of an attempt, looked up from there: attempts in question are few, segments many.
+
+    The sum keeps SQLite's planner, who knows nothing of that, from going through all segments instead.
+    """
+    return segment.id == Attempt.segment_id + 0
 
 
 def ready(now: datetime) -> Select[Post]:
@@ -151,7 +171,7 @@ def looks_due(until: datetime) -> Select[int, datetime | None]:
     """(account, instant) of what is to be looked for on X by then."""
     return (
         select(Segment.account_id, Attempt.look_at)
-        .join(Attempt, Attempt.segment_id == Segment.id)
+        .join(Attempt, from_attempt(Segment))
         .where(Attempt.look_at <= until)
     )
 
@@ -358,13 +378,9 @@ async def first_waiting(session: AsyncSession, post_id: int) -> tuple[Segment, s
 
 async def accounts_to_delete_for(session: AsyncSession, now: datetime) -> Sequence[int]:
     """Accounts with a card to be deleted on X now, whose lane is free."""
-    statement = (
-        select(XAccount.id)
-        .join(Segment, Segment.account_id == XAccount.id)
-        .where(Segment.delete_at <= now, or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now))
-        .distinct()
-    )
-    return (await session.scalars(statement)).all()
+    due = select(Segment.account_id).where(Segment.delete_at <= now)
+    free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
+    return (await session.scalars(select(XAccount.id).where(XAccount.id.in_(due), free))).all()
 
 
 async def next_to_delete(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import XAccount, XApp
+from perch.posts import queries
 from perch.posts.models import Attempt, AttemptState, CardLike, Post, Segment
 from perch.posts.retrying import Past
 from perch.x.errors import ForbiddenReason, RejectedReason
@@ -148,13 +149,15 @@ async def left_behind(session: AsyncSession, now: datetime) -> Sequence[Left]:
     """Attempts that were armed or sending in a lane nobody holds any more."""
     statement = (
         select(Attempt, Segment, Post)
-        .join(Segment, Segment.id == Attempt.segment_id)
+        .join(Segment, queries.from_attempt(Segment))
         .join(Post, Post.id == Segment.post_id)
         .join(XAccount, XAccount.id == Segment.account_id)
         .where(
+            queries.is_undecided(),
             Attempt.state.in_((AttemptState.ARMED, AttemptState.SENDING)),
             or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now),
         )
-        .order_by(Attempt.id)
     )
-    return [Left(*row) for row in await session.execute(statement)]
+    # Sorted here: the order would cost SQLite the index of live attempts.
+    left = [Left(*row) for row in await session.execute(statement)]
+    return sorted(left, key=lambda one: one.attempt.id)
