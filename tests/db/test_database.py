@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from perch.db import Database, UtcDateTime, new_public_id
+from perch.db.failures import is_away
 
 INSTANTS = Table("instants", MetaData(), Column("id", Integer, primary_key=True), Column("at", UtcDateTime()))
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -166,3 +167,13 @@ async def test_an_error_does_not_quote_what_its_statement_was_given(db):
         async with db.write() as session:
             await session.execute(text("INSERT INTO secret VALUES (:word)"), {"word": "xyzzy-4711"})
     assert "xyzzy-4711" not in str(failure.value)
+
+
+async def test_a_server_that_cannot_be_reached_fails_like_one_that_does_not_answer(tmp_path: Path) -> None:
+    gone = Database(f"postgresql+asyncpg://perch@/perch?host={tmp_path}")
+    with pytest.raises(OperationalError) as error:
+        async with gone.read() as session:
+            await session.execute(text("SELECT 1"))
+    assert is_away(error.value)
+    assert not error.value.connection_invalidated
+    await gone.close()

@@ -80,3 +80,14 @@ async def test_a_full_disk_loses_no_text(site: Any, olga: Any) -> None:
     assert answer.status == 503
     assert text in answer.text
     assert "nothing was done" in answer.text
+
+
+@pytest.mark.parametrize(
+    "address", ["/posts/%00", "/?next=%00", "/login/x?next=/%00", "/api/v1/posts?cursor=%00"]
+)
+async def test_an_address_with_a_nul_leads_nowhere_before_anything_is_looked_up(
+    olga: Any, address: str
+) -> None:
+    answer = await olga.get(address)
+    assert answer.status == 404
+    assert "leads nowhere" in answer.text

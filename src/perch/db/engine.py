@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -19,7 +20,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else _engine(url, pool_size=10)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
         writing = self._engine.execution_options(perch_begin="IMMEDIATE")
         self._reads = async_sessionmaker(self._engine, expire_on_commit=False)
         self._writes = async_sessionmaker(writing, expire_on_commit=False)
@@ -57,6 +58,20 @@ class Database:
 def _engine(url: str, **options: Any) -> AsyncEngine:
     # An error quotes what its statement was given: words and secrets of people that belong into no log.
     return create_async_engine(url, hide_parameters=True, **options)
+
+
+def _postgres_engine(url: str) -> AsyncEngine:
+    engine = _engine(url, pool_size=10)
+    event.listen(engine.sync_engine, "do_connect", _connect_postgres)
+    return engine
+
+
+def _connect_postgres(dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    """A server that cannot be reached fails like one that does not answer, in the words of SQLAlchemy."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise dialect.loaded_dbapi.OperationalError(str(error) or type(error).__name__) from error
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:

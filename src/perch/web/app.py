@@ -2,15 +2,17 @@
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from perch import wiring
+from perch.db.failures import is_away
 from perch.errors import PerchError
 from perch.web import api, errors, gpt, pages
 from perch.web.access import AccessLog
+from perch.web.addresses import ReadableAddress
 from perch.web.body_cap import BodyCap
 from perch.web.crossing import SameOrigin
 from perch.web.deps import Composition, visitor_or_none
@@ -36,13 +38,14 @@ def create_app(perch: Perch) -> FastAPI:
     app.add_middleware(HeadAsGet, callbacks={perch.settings.x_callback_path, *coming_back.PATHS})
     app.add_middleware(CatchUnforeseen)
     app.add_middleware(SameOrigin, settings=perch.settings)
+    app.add_middleware(ReadableAddress)
     app.add_middleware(OneHost, settings=perch.settings)
     app.add_middleware(BodyCap)
     app.add_middleware(SecurityHeaders, settings=perch.settings)
     app.add_middleware(AccessLog, clock=perch.clock)
     app.exception_handler(PerchError)(_refused)
     app.exception_handler(HTTPException)(_not_routed)
-    app.exception_handler(OperationalError)(_no_database)
+    app.exception_handler(SQLAlchemyError)(_no_database)
     app.mount("/static", built.app(), name="static")
     app.get("/healthz")(_healthz)
     app.get("/readyz")(_readyz)
@@ -56,9 +59,11 @@ async def _refused(request: Request, error: PerchError) -> Response:
     return errors.answer(request, error)
 
 
-async def _no_database(request: Request, _error: OperationalError) -> Response:
+async def _no_database(request: Request, error: SQLAlchemyError) -> Response:
+    if not is_away(error):
+        raise error
     log.exception("database_refused", method=request.method, path=request.url.path)
-    return errors.answer(request, errors.NoDatabase())
+    return errors.answer(request, errors.NoDatabase.after(error))
 
 
 async def _not_routed(request: Request, error: HTTPException) -> Response:

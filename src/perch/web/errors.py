@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote
 
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -66,9 +67,16 @@ class NoDatabase(PerchError):
     code = "database_unavailable"
     status = 503
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Perch cannot write to its database just now, so nothing was done.",
+    @classmethod
+    def after(cls, error: Exception) -> "NoDatabase":
+        """A connection that broke may have taken what was asked for; a database that refuses has not."""
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return cls(
+                "The connection to the database broke, so this may or may not have been done.",
+                fix="Look in the queue before you try again.",
+            )
+        return cls(
+            "Perch cannot use its database just now, so nothing was done.",
             fix="Try again in a minute; if it lasts, the operator looks for a full disk and at the log.",
         )
 

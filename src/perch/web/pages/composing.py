@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import structlog
 from fastapi import APIRouter
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from perch.accounts import queries as accounts
 from perch.accounts.health import AccountView
+from perch.db.failures import is_away
 from perch.errors import PerchError
 from perch.people.roles import Action, require
 from perch.people.sessions import Visitor
@@ -89,9 +90,11 @@ async def post_now(request: Request, perch: Composition, who: Signed, frame: Fra
         return await _answer(request, perch, who, frame, replace(sent, key=_new_key()), error=_SENT_BEFORE)
     except PerchError as error:
         return await _answer(request, perch, who, frame, sent, error=error)
-    except OperationalError:
+    except SQLAlchemyError as error:
+        if not is_away(error):
+            raise
         log.exception("database_refused", method=request.method, path=request.url.path)
-        return await _answer(request, perch, who, frame, sent, error=NoDatabase())
+        return await _answer(request, perch, who, frame, sent, error=NoDatabase.after(error))
     return await _answer(request, perch, who, frame, sent)
 
 
