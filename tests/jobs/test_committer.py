@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.db import Database
@@ -109,3 +109,56 @@ async def test_settling_waits_for_what_was_handed_in(db):
     await committer.settle()
     assert await kept(db) == [1]
     await task
+
+
+async def test_rows_handed_in_together_share_a_transaction_and_the_last_step_sees_the_others(db, commits):
+    async def count(session: AsyncSession, rows: Sequence[str]) -> list[int]:
+        return [await session.scalar(text("SELECT count(*) FROM row")) or 0 for _ in rows]
+
+    committer = Committer(db.write, last=(count,))
+    counted, written = committer.hand_in(count, "now"), committer.hand_in(write, 1)
+    assert await counted == 1
+    assert await written == "wrote 1"
+    assert len(commits) == 1
+
+
+class Deadlock(Exception):
+    """As PostgreSQL says it."""
+
+    sqlstate = "40P01"
+
+
+async def test_transactions_that_collided_are_run_again_together(db, commits):
+    collisions = [DBAPIError("a statement", None, Deadlock()) for _ in range(3)]
+
+    async def collide(session: AsyncSession, rows: Sequence[int]) -> list[str]:
+        if collisions:
+            raise collisions.pop()
+        return await write(session, rows)
+
+    committer = Committer(db.write)
+    outcomes = await asyncio.gather(*(committer.commit(collide, n) for n in range(4)))
+    assert outcomes == [f"wrote {n}" for n in range(4)]
+    assert len(commits) == 1
+
+
+async def test_a_database_that_is_away_fails_all_at_once(db):
+    tries = []
+
+    async def away(session: AsyncSession, rows: Sequence[int]) -> list[str]:
+        tries.append(len(rows))
+        raise ConnectionRefusedError
+
+    committer = Committer(db.write)
+    outcomes = await asyncio.gather(*(committer.commit(away, n) for n in range(9)), return_exceptions=True)
+    assert all(isinstance(outcome, ConnectionRefusedError) for outcome in outcomes)
+    assert tries == [9]
+
+
+async def test_a_few_bad_rows_among_many_are_found_by_halving(db, commits):
+    committer = Committer(db.write)
+    rows = [None if n in (70, 71, 200) else n for n in range(256)]
+    outcomes = await asyncio.gather(*(committer.commit(write, n) for n in rows), return_exceptions=True)
+    assert [n for n, one in enumerate(outcomes) if isinstance(one, IntegrityError)] == [70, 71, 200]
+    assert len(await kept(db)) == 253
+    assert len(commits) < 30

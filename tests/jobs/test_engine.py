@@ -285,3 +285,13 @@ async def test_leavings_of_hints_that_cannot_be_cleared_stop_no_sweep():
     engine.stop()
     await asyncio.wait_for(running, 10)
     assert turns[-1] is not None
+
+
+async def test_what_a_process_found_itself_it_begins_at_that_instant(bench):
+    bench.start()
+    begun = bench.now()
+    bench.engine.begin_at("listen", "later", begun + timedelta(seconds=0.3))
+    bench.engine.begin_at("listen", "overdue", begun - timedelta(seconds=5))
+    await until(lambda: bench.heard == ["overdue"])
+    await until(lambda: bench.heard == ["overdue", "later"])
+    assert bench.now() - begun >= timedelta(seconds=0.3)
