@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -124,6 +125,7 @@ def _is_timely(now: datetime) -> ColumnElement[bool]:
     )
 
 
+@cache  # it takes longer to build than to run, and the publisher asks it at every turn
 def _waits_for_its_double() -> ColumnElement[bool]:
     """Whether a card of the post says what another post may have said: which is which could not be told."""
     mine, unsure = aliased(Segment), aliased(Segment)
@@ -151,18 +153,20 @@ def from_attempt(segment: type[Segment]) -> ColumnElement[bool]:
     return segment.id == Attempt.segment_id + 0
 
 
+@cache
+def _is_being_tried() -> ColumnElement[bool]:
+    return has_attempt(LIVE_ATTEMPTS)
+
+
 def ready(now: datetime) -> Select[Post]:
     """Posts that may go out now."""
-    live = exists().where(
-        Attempt.segment_id == Segment.id, Segment.post_id == Post.id, Attempt.state.in_(LIVE_ATTEMPTS)
-    )
     return select(Post).where(
         is_open(),
         Post.due_at <= now,
         or_(Post.try_at.is_(None), Post.try_at <= now),
         _is_timely(now),
         may_send(now),
-        ~live,
+        ~_is_being_tried(),
         ~_waits_for_its_double(),
     )
 
