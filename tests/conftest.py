@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+import hypothesis
 import pytest
 
 from perch import logs, wiring
@@ -42,6 +43,9 @@ _ON_POSTGRES = (pytest.mark.postgres, pytest.mark.xdist_group("postgres"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: runs on SQLite and, where installed, on PostgreSQL")
+    # How long an example takes says how busy the machine is, and nothing of the law that is tested.
+    hypothesis.settings.register_profile("perch", deadline=None)
+    hypothesis.settings.load_profile("perch")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

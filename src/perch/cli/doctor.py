@@ -116,7 +116,7 @@ async def _worker(perch: Perch) -> Check:
         return Check("worker", "ok", f"One is at work. Perch is at {perch.settings.origin}.")
     return Check(
         "worker", "warning", "Perch does not run on this database.",
-        "Start it with perch up; nothing is sent until then.",
+        "Start perch up, or perch worker beside perch serve; nothing is sent until then.",
     )  # fmt: skip
 
 

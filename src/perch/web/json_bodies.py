@@ -79,7 +79,7 @@ def decode(body: bytes, model: type[Body]) -> Body:
         if problems[0]["type"] == "json_invalid":
             why = problems[0]["msg"].removeprefix("Invalid JSON: ")
             raise NotJson(f"The body is not JSON: {why}.") from None
-        raise BodyRefused([_fault(problem) for problem in problems]) from None
+        raise BodyRefused([_fault(one) for one in problems if not _is_outdone(one, problems)]) from None
     if b"\\u0000" in body and (where := _with_nul(found.model_dump())) is not None:
         raise BodyRefused([Fault(where, f"{where or 'The body'} contains a NUL character; leave it out.")])
     return found
@@ -101,8 +101,29 @@ def _too_large() -> BodyTooLarge:
     return BodyTooLarge("A body may have a million bytes at most.", fix="Send less at once.")
 
 
+def _is_outdone(problem: Any, problems: Sequence[Any]) -> bool:
+    """A value of two kinds fails as both: what is wrong inside of one says more than not being the other."""
+    *above, last = problem["loc"] or ("",)
+    inside = len(above) + 2
+    return _is_kind(last) and any(
+        len(other["loc"]) >= inside and other["loc"][: len(above)] == tuple(above) for other in problems
+    )
+
+
+def _is_kind(part: object) -> bool:
+    """Whether a part of a path is one of the kinds a value may be of: fields have small letters."""
+    return part == "str" or str(part)[:1].isupper()
+
+
+def _path(problem: Any) -> str:
+    *above, last = problem["loc"] or ("",)
+    is_named = problem["type"] == "extra_forbidden" or not _is_kind(last)
+    parts = [*(part for part in above if not _is_kind(part)), *([last] if is_named else [])]
+    return ".".join(str(part)[:_LONGEST_NAME] for part in parts)
+
+
 def _fault(problem: Any) -> Fault:
-    field = ".".join(str(part)[:_LONGEST_NAME] for part in problem["loc"])
+    field = _path(problem)
     match problem["type"]:
         case "extra_forbidden":
             return Fault(field, f"There is no field {field!r} here.")

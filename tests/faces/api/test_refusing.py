@@ -69,6 +69,21 @@ async def test_the_field_at_fault_is_named(ada):
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "field", "sentence"),
+    [
+        (5, "scheduled_at", "valid string"),
+        ({}, "scheduled_at.local", "missing"),
+        ({"local": "2027-01-01T09:00", "fold": "1"}, "scheduled_at.fold", "valid integer"),
+        ({"local": "2027-01-01T09:00", "Zone": "UTC"}, "scheduled_at.Zone", "no field"),
+    ],
+)
+async def test_a_field_of_several_kinds_is_told_by_the_one_it_comes_closest_to(ada, said, field, sentence):
+    answer = await ada.post("/api/v1/posts", json={"text": "a", "scheduled_at": said})
+    first = answer.json["errors"][0]
+    assert (first["field"], sentence in first["detail"]) == (field, True)
+
+
 async def test_a_body_over_a_megabyte_is_refused_announced_or_not(ada):
     body = b'{"text": "' + b"a" * 1_000_000 + b'"}'
 
