@@ -177,7 +177,7 @@ async def _seed_posts(perch: Perch, accounts: Sequence[int], plan: Plan, dues: S
             }
             for number in numbers
         ]  # fmt: skip
-        told = {"by": "cli", "name": "bench", "price_micros": 15_000}
+        told: chain.Detail = {"by": "cli", "name": "bench", "price_micros": 15_000}
         async with perch.db.write() as session:
             await session.execute(insert(Post), posts)
             await session.execute(insert(Segment), cards)
