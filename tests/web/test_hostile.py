@@ -91,3 +91,11 @@ async def test_an_address_with_a_nul_leads_nowhere_before_anything_is_looked_up(
     answer = await olga.get(address)
     assert answer.status == 404
     assert "leads nowhere" in answer.text
+
+
+async def test_ids_that_no_database_could_hold_are_none(olga: Any) -> None:
+    form = {"text": "Kept", "account": "a\0b", "asset_0": "a\0b", "compose_key": "a\0b"}
+    for do in ("check", "post"):
+        answer = await olga.post("/compose", {**form, "do": do})
+        assert answer.status < 500
+        assert "\0" not in answer.text

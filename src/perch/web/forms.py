@@ -28,6 +28,11 @@ class Form:
         """A field's text with plain line ends, empty when it was not sent."""
         return self.texts.get(name, "").replace("\r\n", "\n")
 
+    def name(self, name: str) -> str:
+        """What a field calls something, looked up as it is; empty where nothing can have such a name."""
+        said = self.text(name)
+        return "" if _UNKEEPABLE.search(said) else said
+
     def file(self, name: str) -> UploadFile | None:
         """The chosen file; browsers send an empty nameless one where nothing was chosen."""
         found = self.files.get(name)

@@ -58,10 +58,10 @@ class Sheet:
 
 def read(form: Form) -> Sheet:
     """The sheet in a form; files are not on it before the library has them."""
-    placed = tuple(Placed(form.text(f"asset_{place}"), form.text(f"alt_{place}")) for place in range(SLOTS))
+    placed = tuple(Placed(form.name(f"asset_{place}"), form.text(f"alt_{place}")) for place in range(SLOTS))
     removed = form.text("remove")
     kept = tuple(Placed() if str(place) == removed else one for place, one in enumerate(placed))
-    return Sheet(form.text("account"), form.text("text"), form.text("compose_key"), kept, form.text("at"))
+    return Sheet(form.name("account"), form.text("text"), form.name("compose_key"), kept, form.text("at"))
 
 
 def again(receipt: Receipt, key: str) -> Sheet:
