@@ -19,6 +19,7 @@ from perch.people.models import Workspace
 from perch.posts import steps
 from perch.posts.drafting import Author, Draft, DraftSegment
 from perch.posts.models import Attempt, AttemptState, AuthorKind, Post, PostState, Segment
+from perch.posts.recovering import Recovery
 from perch.posts.scheduling import accept, check
 from perch.x.oauth2 import TokenPair
 
@@ -173,6 +174,22 @@ async def test_lanes_of_a_dead_worker_are_taken_when_their_lease_is_over(unhurri
     assert len(await house.ledger()) == 10
     async with perch.db.read() as session:
         assert set(await session.scalars(select(XAccount.fence))) == {2}
+
+
+@pytest.mark.both_databases
+async def test_nothing_is_sent_beside_an_attempt_that_a_dead_worker_left(ada):
+    perch = ada.house.perch
+    left, after = await ada.write("Left behind"), await ada.write("After it")
+    turn = await turn_of(perch, left.account_id)
+    assert await perch.committer.commit(steps.arm, arming(turn, perch.clock.now(), b"{}"))
+    async with perch.db.write() as session:
+        await lanes.void_lanes(session)
+    await perch.publisher.drain(str(left.account_id))
+    assert await ada.house.ledger() == []
+    await Recovery(perch.db, perch.clock, perch.pace, perch.committer).sweep()
+    await perch.publisher.drain(str(left.account_id))
+    assert [entry["text"] for entry in await ada.house.ledger()] == ["Left behind", "After it"]
+    assert (await ada.read(after)).post.state == PostState.PUBLISHED
 
 
 @pytest.mark.both_databases

@@ -6,14 +6,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import XAccount
 from perch.db.among import among
 from perch.posts import queries
-from perch.posts.models import Attempt, Post, Segment, SegmentMedia, SegmentState
+from perch.posts.models import Attempt, AttemptState, Post, Segment, SegmentMedia, SegmentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,20 @@ async def next_posts(session: AsyncSession, account_ids: Sequence[int], now: dat
 
 
 def has_work(now: datetime) -> ColumnElement[bool]:
-    """Whether an account has a post to send, or something to look for on X."""
+    """Whether an account has a post to send, or something to look for on X.
+
+    Not while an attempt of it is armed or sending: in a lane that is free, a stopped process left that, and
+    recovery has to say first what became of it.
+    """
     post = queries.ready(now).where(Post.account_id == XAccount.id).correlate(XAccount).exists()
     # Few attempts are looked for: all of them are read once, instead of all cards of each account.
-    return post | XAccount.id.in_(queries.looks_due(now).with_only_columns(Segment.account_id))
+    look = XAccount.id.in_(queries.looks_due(now).with_only_columns(Segment.account_id))
+    left = (
+        select(Segment.account_id)
+        .join(Attempt, queries.from_attempt(Segment))
+        .where(queries.is_undecided(), Attempt.state != AttemptState.UNKNOWN)
+    )
+    return and_(post | look, XAccount.id.not_in(left))
 
 
 async def accounts_with_looks(session: AsyncSession, account_ids: Sequence[int], now: datetime) -> set[int]:
