@@ -171,6 +171,14 @@ def test_doctor_names_what_is_wrong(command, settings, name, state):
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.postgres
+@pytest.mark.xdist_group("postgres")
+def test_doctor_warns_of_a_server_that_a_power_cut_makes_forgetful(command, postgres_url):
+    key = "k1:a-key-for-tests-that-opens-nothing-else"
+    told = command("doctor", PERCH_DATABASE_URL=postgres_url, PERCH_SECRET_KEY=key)
+    assert "! database  It runs with fsync off" in told.stdout, told.stdout
+
+
 def test_doctor_says_that_a_file_is_no_database(command, instance):
     instance.data.mkdir()
     (instance.data / "perch.db").write_bytes(b"not a database at all" * 100)

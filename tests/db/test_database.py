@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +40,18 @@ async def pragma(db: Database, name: str) -> object:
 )
 async def test_every_sqlite_connection_is_durable_and_strict(db, name, value):
     assert await pragma(db, name) == value
+
+
+@pytest.mark.postgres
+@pytest.mark.xdist_group("postgres")
+async def test_a_commit_is_durable_on_a_server_that_leaves_commits_to_luck(empty_postgres):
+    plain = await asyncpg.connect(empty_postgres.replace("+asyncpg", ""))
+    assert await plain.fetchval("SHOW synchronous_commit") == "off"
+    await plain.close()
+    db = Database(empty_postgres)
+    async with db.write() as session:
+        assert await session.scalar(text("SHOW synchronous_commit")) == "on"
+    await db.close()
 
 
 async def test_a_writer_holds_the_file_from_its_first_moment(db, tmp_path):

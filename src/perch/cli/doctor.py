@@ -11,6 +11,7 @@ from perch.accounts.health import AccountView, Health
 from perch.cli.beside import every_account
 from perch.cli.output import say, say_json
 from perch.db.migrating import DatabaseUnusable, head, version
+from perch.db.probing import outlives_power
 from perch.errors import PerchError
 from perch.jobs import waking
 from perch.notices.queries import everybodys
@@ -67,6 +68,8 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
             yield database
             yield await _worker(perch)
             if database.state == "ok":
+                async for check in _durability(perch):
+                    yield check
                 async for check in _notices(perch):
                     yield check
                 yield await _receipts(perch)
@@ -137,6 +140,15 @@ async def _database(perch: Perch) -> Check:
     if at is None:
         return Check("database", "warning", "Empty.", "perch up makes its tables.")
     return Check("database", "broken", f"At version {at}, this Perch wants {wanted}.", "Run perch migrate.")
+
+
+async def _durability(perch: Perch) -> AsyncIterator[Check]:
+    if not await outlives_power(perch.db):
+        yield Check(
+            "database", "warning",
+            "It runs with fsync off: after a power cut it may not know what was posted.",
+            "Set fsync to on in postgresql.conf.",
+        )  # fmt: skip
 
 
 async def _receipts(perch: Perch) -> Check:

@@ -63,6 +63,7 @@ def _engine(url: str, **options: Any) -> AsyncEngine:
 def _postgres_engine(url: str) -> AsyncEngine:
     engine = _engine(url, pool_size=10)
     event.listen(engine.sync_engine, "do_connect", _connect_postgres)
+    event.listen(engine.sync_engine, "connect", _prepare_postgres)
     return engine
 
 
@@ -72,6 +73,16 @@ def _connect_postgres(dialect: Any, _record: Any, arguments: list[Any], options:
         return dialect.connect(*arguments, **options)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise dialect.loaded_dbapi.OperationalError(str(error) or type(error).__name__) from error
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    """A commit that a crash takes back would be a post that went out and is not known of."""
+    cursor = connection.cursor()
+    cursor.execute(
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    cursor.close()
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:

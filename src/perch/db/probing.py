@@ -1,4 +1,6 @@
-"""Whether the database takes what is written: a full disk and a read-only server still answer reads."""
+"""Whether the database takes what is written, and keeps it."""
+
+from sqlalchemy import text
 
 from perch.clock import Clock
 from perch.db.engine import Database
@@ -9,8 +11,16 @@ _EVERY = 10.0
 """Seconds for which an answer holds: whoever asks often makes no more writes than that."""
 
 
+async def outlives_power(db: Database) -> bool:
+    """Whether what is committed is on the disk: a PostgreSQL may be set up to leave that to luck."""
+    if db.is_sqlite:
+        return True
+    async with db.read() as session:
+        return bool(await session.scalar(text("SELECT current_setting('fsync') = 'on'")))
+
+
 class WriteProbe:
-    """Writes one small row durably, now and then."""
+    """Writes one small row durably, now and then: a full disk and a read-only server still answer reads."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
