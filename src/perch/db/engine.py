@@ -83,6 +83,7 @@ def _prepare_postgres(connection: Any, _record: Any) -> None:
         " WHERE current_setting('synchronous_commit') = 'off'"
     )
     cursor.close()
+    connection.commit()  # the driver has begun a transaction; whoever rolls it back would undo the setting
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
