@@ -58,7 +58,7 @@ system-packages:
 
 test: dev
 	@if [ "$$CI" = true ] || [ "$$PERCH_TEST_INSTALL" = 1 ]; then sh .ci/system-packages; fi
-	@SHARED=$(SHARED) $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@SHARED=$(SHARED) $(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 check: dev
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
