@@ -25,6 +25,7 @@ class Reaper:
     cluster: Cluster | None
     done: Counter[str] = field(default_factory=Counter)
     troubled: list[tuple[int, int]] = field(default_factory=list)
+    _reviving: set[str] = field(default_factory=set)
 
     async def reap(self) -> None:
         """All kills of the plan, with every other mischief in between."""
@@ -53,6 +54,13 @@ class Reaper:
 
     async def revive(self, victim: str) -> None:
         """Start it again, and wait until it works: a worker that is always starting is no test."""
+        self._reviving.add(victim)
+        try:
+            await self._until_it_works(victim)
+        finally:
+            self._reviving.discard(victim)
+
+    async def _until_it_works(self, victim: str) -> None:
         number, said = int(victim.removeprefix("worker")), self._greetings(victim)
         process = self.processes.begin_worker(number)
         until = time.monotonic() + STARTING
@@ -92,14 +100,24 @@ class Reaper:
         """Start again what ended by itself, as a supervisor would: a worker that overslept ends itself."""
         while True:
             await asyncio.sleep(0.3)
-            for name in [f"worker{number}" for number in range(self.plan.workers)]:
-                if self.processes.running[name].poll() is not None:
+            for name in ["serve", *(f"worker{number}" for number in range(self.plan.workers))]:
+                if self._has_ended(name):
                     await asyncio.sleep(0.3)
-                    if self.processes.running[name].poll() is not None:
-                        self.done["ended by itself"] += 1
-                        begun = _now_ms()
-                        await self.revive(name)
-                        self.troubled.append((begun, _now_ms()))
+                    if self._has_ended(name):
+                        await self._begin_again(name)
+
+    def _has_ended(self, name: str) -> bool:
+        """By itself: whom the reaper killed, the reaper starts again."""
+        return name not in self._reviving and self.processes.running[name].poll() is not None
+
+    async def _begin_again(self, name: str) -> None:
+        self.done["ended by itself"] += 1
+        if name == "serve":
+            self.processes.begin_web()
+            return
+        begun = _now_ms()
+        await self.revive(name)
+        self.troubled.append((begun, _now_ms()))
 
 
 def _now_ms() -> int:

@@ -26,6 +26,7 @@ class Processes:
     x_port: int
     database_url: str | None = None
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -51,6 +52,7 @@ class Processes:
                 cwd=self.folder, env=self._environment(name), start_new_session=True,
             )  # fmt: skip
         self.running[name] = process
+        self.started.append(process)
         return process
 
     async def run(self, *arguments: str) -> None:
@@ -73,11 +75,11 @@ class Processes:
         self.running[name].wait()
 
     def end(self) -> None:
-        for process in self.running.values():
+        for process in self.started:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
-        for process in self.running.values():
+        for process in self.started:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
 
 import perch.accounts.models
 import perch.budget.models
@@ -32,7 +33,7 @@ from perch.accounts.tokens import Keyring, Ready
 from perch.clock import Clock, SystemClock
 from perch.db import Base, Database
 from perch.db.instance import fact, one_at_a_time, state_fact
-from perch.db.migrating import head, migrate, require_known, version
+from perch.db.migrating import DatabaseUnusable, head, migrate, require_known, version
 from perch.db.probing import WriteProbe
 from perch.errors import PerchError
 from perch.fetch.allowing import allowances
@@ -247,16 +248,30 @@ async def bring_up_to_date(perch: Perch) -> None:
 
 
 async def await_current(perch: Perch) -> None:
-    """Wait for whoever migrates, then check the key. Raises OldDatabase, NewerDatabase and WrongKey."""
+    """Wait for a server that starts and for whoever migrates, then check the key.
+
+    Raises DatabaseUnusable, OldDatabase, NewerDatabase and WrongKey.
+    """
     for _ in range(_MIGRATING_SECONDS):
-        if await version(perch.db) == head():
+        if await _is_current(perch):
             break
-        await require_known(perch.db)
         await asyncio.sleep(1)
     await require_current(perch)
     await _check_key(perch)
     await _check_pace(perch)
     await _follow_zone_rules(perch)
+
+
+async def _is_current(perch: Perch) -> bool:
+    try:
+        if await version(perch.db) == head():
+            return True
+        await require_known(perch.db)
+    except (DatabaseUnusable, DBAPIError) as error:
+        if perch.db.is_sqlite:
+            raise  # a file does not become a database by waiting
+        log.warning("database_awaited", cause=str(error).splitlines()[0])
+    return False
 
 
 async def _follow_zone_rules(perch: Perch) -> None:

@@ -41,7 +41,7 @@ def own_cluster():
             running.append(planned.start())
 
         stack.callback(stop)
-        yield planned, restart
+        yield planned, stop, restart
 
 
 async def write(house, person, said):
@@ -59,7 +59,7 @@ async def states(house):
 
 
 async def test_a_restart_of_the_server_costs_no_post_and_doubles_none(build_house, own_cluster):
-    cluster, restart = own_cluster
+    cluster, _, restart = own_cluster
     house = await build_house(pace=0.05, database_url=cluster.make("perch"))
     people = [await house.connect(name) for name in PEOPLE]
     for number in range(POSTS):
@@ -84,3 +84,14 @@ async def test_a_restart_of_the_server_costs_no_post_and_doubles_none(build_hous
     assert sorted(entry["text"] for entry in await house.ledger()) == sorted(
         f"Number {number}" for number in range(POSTS)
     )
+
+
+async def test_who_starts_before_the_server_waits_for_it(build_house, own_cluster):
+    cluster, stop, restart = own_cluster
+    house = await build_house(pace=0.05, database_url=cluster.make("perch"))
+    await asyncio.to_thread(stop)
+    waiting = asyncio.create_task(wiring.await_current(house.perch))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    await asyncio.to_thread(restart)
+    await asyncio.wait_for(waiting, 20)
