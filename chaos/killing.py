@@ -25,7 +25,7 @@ class Reaper:
     cluster: Cluster | None
     done: Counter[str] = field(default_factory=Counter)
     troubled: list[tuple[int, int]] = field(default_factory=list)
-    _reviving: set[str] = field(default_factory=set)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def reap(self) -> None:
         """All kills of the plan, with every other mischief in between."""
@@ -36,16 +36,22 @@ class Reaper:
             begun = _now_ms()
             match chance.choices(("kill", "freeze", "web", "database"), (84, 8, 4, 4))[0]:
                 case "kill":
-                    await self._kill(victim)
+                    async with self._turn(victim):
+                        await self._kill(victim)
                 case "web":
                     self.processes.kill("serve")
                     self.processes.begin_web()
                     self.done["web"] += 1
                 case "freeze":
-                    await self._freeze(victim, chance.uniform(0.5, 2.5) * LEASE * self.plan.pace)
+                    async with self._turn(victim):
+                        await self._freeze(victim, chance.uniform(0.5, 2.5) * LEASE * self.plan.pace)
                 case _:
                     await self._database(chance.uniform(0.2, 3.0))
             self.troubled.append((begun, _now_ms()))
+
+    def _turn(self, name: str) -> asyncio.Lock:
+        """Who kills or starts a process has it to himself: two that start it would leave one behind."""
+        return self._turns.setdefault(name, asyncio.Lock())
 
     async def _kill(self, victim: str) -> None:
         self.processes.kill(victim)
@@ -54,24 +60,22 @@ class Reaper:
 
     async def revive(self, victim: str) -> None:
         """Start it again, and wait until it works: a worker that is always starting is no test."""
-        self._reviving.add(victim)
-        try:
-            await self._until_it_works(victim)
-        finally:
-            self._reviving.discard(victim)
-
-    async def _until_it_works(self, victim: str) -> None:
-        number, said = int(victim.removeprefix("worker")), self._greetings(victim)
+        number, said = int(victim.removeprefix("worker")), self._length_of_log(victim)
         process = self.processes.begin_worker(number)
         until = time.monotonic() + STARTING
-        while self._greetings(victim) == said and time.monotonic() < until:
+        while not self._greeted_after(victim, said) and time.monotonic() < until:
             if process.poll() is not None:
                 process = self.processes.begin_worker(number)
             await asyncio.sleep(0.05)
 
-    def _greetings(self, victim: str) -> int:
-        log = self.processes.folder / f"{victim}.log"
-        return log.read_bytes().count(b"sends what is due") if log.exists() else 0
+    def _length_of_log(self, victim: str) -> int:
+        log = self.processes.log_of(victim)
+        return log.stat().st_size if log.exists() else 0
+
+    def _greeted_after(self, victim: str, length: int) -> bool:
+        with self.processes.log_of(victim).open("rb") as log:
+            log.seek(length)
+            return b"sends what is due" in log.read()
 
     async def _freeze(self, victim: str, seconds: float) -> None:
         """SIGSTOP past the lease, often: it must not send late when it wakes."""
@@ -101,16 +105,13 @@ class Reaper:
         while True:
             await asyncio.sleep(0.3)
             for name in ["serve", *(f"worker{number}" for number in range(self.plan.workers))]:
-                if self._has_ended(name):
-                    await asyncio.sleep(0.3)
-                    if self._has_ended(name):
+                if self.processes.running[name].poll() is not None:
+                    async with self._turn(name):
                         await self._begin_again(name)
 
-    def _has_ended(self, name: str) -> bool:
-        """By itself: whom the reaper killed, the reaper starts again."""
-        return name not in self._reviving and self.processes.running[name].poll() is not None
-
     async def _begin_again(self, name: str) -> None:
+        if self.processes.running[name].poll() is None:
+            return  # the reaper was there first
         self.done["ended by itself"] += 1
         if name == "serve":
             self.processes.begin_web()

@@ -101,7 +101,7 @@ MUTANTS = (
     bug("no answer in time counts as not sent", "x/client.py", "    if not written:\n",
         "    if not written or failure.begun is None:\n", *X),
     bug("a lane is taken without a new fence", "accounts/queries.py",
-        "lane_until=until, fence=XAccount.fence + 1)", "lane_until=until)", *LANES),
+        'lane_until=bindparam("until"), fence=XAccount.fence + 1)', 'lane_until=bindparam("until"))', *LANES),
     bug("a lane that was lost is renewed", "accounts/queries.py",
         "_RENEW = update(_LANES).where(_HELD, ",
         "_RENEW = update(_LANES).where(_LANES.c.id == bindparam(\"_id\"), bindparam(\"_fence\") > 0, ",
@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant(
         "posts go out before they are due",
         (
-            Edit(STEPS, "            Post.due_at <= claims[0].at,\n", ""),
+            Edit(STEPS, "            Post.due_at <= queries.NOW,\n", ""),
             Edit("posts/queries.py",
                  "        Post.due_at <= now,\n        or_(Post.try_at.is_(None), Post.try_at <= now),\n",
                  "        or_(Post.try_at.is_(None), Post.try_at <= now),\n"),

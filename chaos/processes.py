@@ -44,9 +44,12 @@ class Processes:
     def logs(self) -> Sequence[Path]:
         return sorted(self.folder.glob("*.log"))
 
+    def log_of(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
     def begin(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start ``perch`` with these arguments under a name; what it says goes to the name's log."""
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with self.log_of(name).open("ab") as log:
             process = subprocess.Popen(
                 [*PERCH, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.folder, env=self._environment(name), start_new_session=True,
