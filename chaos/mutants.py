@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FAILPOINTS = ("tests/protocol/test_failpoints.py", "-k", "sqlite and (none or lost or late)")
+FAILPOINTS = ("tests/protocol/test_failpoints.py", "-k", "sqlite and thread and (none or lost or late)")
 RACES = (
     "tests/posts/test_steps.py",
     "tests/posts/test_races.py",
