@@ -171,7 +171,7 @@ async def assemble(
     sealer = Sealer(_root_key(settings))
     clients = XClients(open_session(LANES), deadline=pace.http, kinds=apps.kinds(settings))
     store = MediaStore(settings.data_dir / "media")
-    committer = Committer(db.write, last=(steps.seek,))
+    committer = Committer(db.write_briefly, last=(steps.seek,))
     guard = ClockGuard(clock, pace.clock_jump, partial(_their_time, settings, clients))
     engine = Engine(
         clock, pace.sweep, pace.hint_ahead, _hints(settings, db, dispatches=dispatches), guard.may_dispatch

@@ -10,6 +10,8 @@ import asyncpg
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from perch.db import near
+
 Transactions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 """Opens one transaction that commits when its block ends; for use cases that commit between steps."""
 
@@ -22,8 +24,10 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
         writing = self._engine.execution_options(perch_begin="IMMEDIATE")
+        brief = self._engine.execution_options(perch_begin="IMMEDIATE", perch_near=True)
         self._reads = async_sessionmaker(self._engine, expire_on_commit=False)
         self._writes = async_sessionmaker(writing, expire_on_commit=False)
+        self._brief_writes = async_sessionmaker(brief, expire_on_commit=False)
         # SQLite has one writer at a time: queueing here is fair and quick, its busy handler is neither.
         self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
@@ -49,6 +53,12 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One durable transaction: committed when the block ends, rolled back when it raises."""
         async with self._turn, self._writes.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write_briefly(self) -> AsyncIterator[AsyncSession]:
+        """As ``write``, for statements of a few milliseconds at most: on SQLite everybody waits for them."""
+        async with self._turn, self._brief_writes.begin() as session:
             yield session
 
     async def close(self) -> None:
@@ -91,9 +101,14 @@ def _sqlite_engine(url: str) -> AsyncEngine:
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = _engine(url)
+    event.listen(engine.sync_engine, "do_connect", _connect_sqlite)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _connect_sqlite(dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    return near.connect(dialect, arguments, options)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -105,5 +120,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("perch_begin", "")
-    connection.exec_driver_sql(f"BEGIN {mode}".rstrip())
+    options = connection.get_execution_options()
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, near.NearConnection)
+    driver.is_near = False  # to begin may mean to wait for another process
+    connection.exec_driver_sql(f"BEGIN {options.get('perch_begin', '')}".rstrip())
+    driver.is_near = options.get("perch_near", False)
