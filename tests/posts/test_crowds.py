@@ -146,8 +146,7 @@ async def test_one_row_that_the_database_refuses_does_not_stop_the_lanes_beside_
 async def turn_of(perch, account):
     now = perch.clock.now()
     taking = lanes.Taking(account, "one", now, now + timedelta(minutes=1))
-    hold = await perch.committer.commit(steps.take, taking)
-    return await perch.committer.commit(steps.seek, steps.Seek(hold, now))
+    return await perch.committer.commit(steps.seek, steps.Seek(taking, now))
 
 
 def arming(turn, now, payload):

@@ -45,11 +45,11 @@ BEGINNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 MAY_BE_OUT = ("unknown", "absent", "found", "needs_you", "ok")
 OPEN = (PostState.SCHEDULED, PostState.PUBLISHING)
 POINTS = (
-    "before take", "after take", "before seek", "after seek", "before arm", "after arm", "before begin",
+    "before seek", "after seek", "before arm", "after arm", "before begin",
     "after begin", "at the socket", "after answer", "before record", "after record",
     "before look", "after look",
 )  # fmt: skip
-FREEZABLE = ("after take", "after seek", "after arm", "after begin", "at the socket")
+FREEZABLE = ("after seek", "after arm", "after begin", "at the socket")
 UNAVAILABLE = {"title": "Service Unavailable", "type": "about:blank", "status": 503}
 CREDITS = {"title": "CreditsDepleted", "type": "https://api.twitter.com/2/problems/credits", "detail": "No."}
 BAD_MEDIA = {

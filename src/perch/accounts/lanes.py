@@ -4,7 +4,7 @@ Each taking raises the fence, so that a holder who overslept the lease can be to
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,8 @@ from perch.clock import Clock
 from perch.jobs import Committer
 
 log = structlog.get_logger(__name__)
+_ANY = true()
+_NO_MOMENT: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,21 @@ class Renewal:
 
 
 async def take(
-    session: AsyncSession, takings: Sequence[Taking], wanted: ColumnElement[bool] | None = None
+    session: AsyncSession,
+    takings: Sequence[Taking],
+    wanted: ColumnElement[bool] = _ANY,
+    moment: Mapping[str, object] = _NO_MOMENT,
 ) -> list[Hold | None]:
-    """The lanes taken; None where somebody holds it, or ``wanted`` is not true of the account."""
+    """The lanes taken; None where somebody holds it, or ``wanted`` is not true of the account.
+
+    ``moment`` holds what ``wanted`` is to be asked with.
+    """
     first = takings[0]
     fences = await queries.take_lanes(
         session,
         [taking.account_id for taking in takings],
-        true() if wanted is None else wanted,
+        wanted,
+        moment,
         worker=first.worker,
         now=first.at,
         until=max(taking.until for taking in takings),

@@ -1,10 +1,11 @@
 """Every statement of the accounts room; none commits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from perch.accounts.errors import AmbiguousHandle
@@ -12,8 +13,8 @@ from perch.accounts.grants import Held
 from perch.accounts.health import AccountView, Health, Tokens, judge
 from perch.accounts.models import AppKind, Grant, LoginAttempt, RefreshState, Revocation, XAccount, XApp
 from perch.accounts.scopes import missing
-from perch.db import table_of
-from perch.db.among import among
+from perch.db import UtcDateTime, table_of
+from perch.db.among import among, given, listed
 from perch.people.errors import NotHere
 
 
@@ -218,28 +219,46 @@ async def take_lanes(
     session: AsyncSession,
     account_ids: Collection[int],
     wanted: ColumnElement[bool],
+    moment: Mapping[str, object],
     *,
     worker: str,
     now: datetime,
     until: datetime,
 ) -> dict[int, int]:
-    """The new fence of each lane that was free and wanted. Locked by id, so that workers never cross."""
-    free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= now)
-    statement = (
-        select(XAccount.id, XAccount.fence)
-        .where(among(XAccount.id, account_ids), free, wanted)
-        .order_by(XAccount.id)
-        .with_for_update(of=XAccount, key_share=True)
+    """The new fence of each lane that was free and wanted. Locked by id, so that workers never cross.
+
+    ``moment`` holds what ``wanted`` is to be asked with.
+    """
+    found = await session.execute(
+        _free_lanes(wanted), {**moment, "accounts": listed(account_ids), "free_by": now}
     )
-    fences = {account_id: fence + 1 for account_id, fence in await session.execute(statement)}
+    fences = {account_id: fence + 1 for account_id, fence in found}
     if fences:
         await session.execute(
-            update(XAccount)
-            .where(among(XAccount.id, fences))
-            .values(lane_owner=worker, lane_until=until, fence=XAccount.fence + 1),
+            _TAKE,
+            {"taken": listed(fences), "worker": worker, "until": until},
             execution_options={"synchronize_session": False},
         )
     return fences
+
+
+@lru_cache
+def _free_lanes(wanted: ColumnElement[bool]) -> Select[int, int]:
+    free_by = bindparam("free_by", type_=UtcDateTime())
+    free = or_(XAccount.lane_until.is_(None), XAccount.lane_until <= free_by)
+    return (
+        select(XAccount.id, XAccount.fence)
+        .where(among(XAccount.id, given("accounts")), free, wanted)
+        .order_by(XAccount.id)
+        .with_for_update(of=XAccount, key_share=True)
+    )
+
+
+_TAKE = (
+    update(XAccount)
+    .where(among(XAccount.id, given("taken")))
+    .values(lane_owner=bindparam("worker"), lane_until=bindparam("until"), fence=XAccount.fence + 1)
+)
 
 
 async def lanes_of(session: AsyncSession, worker: str) -> list[tuple[int, int]]:

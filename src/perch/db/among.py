@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, String, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,16 +25,31 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
 
 
-def among(column: Column, values: Collection[int]) -> ColumnElement[bool]:
-    """Whether an integer column is one of these."""
-    return _Among(column, json.dumps([[value] for value in values]))
+def among(column: Column, values: Collection[int] | BindParameter[str]) -> ColumnElement[bool]:
+    """Whether an integer column is one of these, or of the ``listed`` ones that are given later."""
+    return _Among(column, values if isinstance(values, BindParameter) else listed(values))
 
 
 def together_among(
-    columns: Sequence[Column | ScalarSelect[int]], rows: Collection[tuple[int, ...]]
+    columns: Sequence[Column | ScalarSelect[int]], rows: Collection[tuple[int, ...]] | BindParameter[str]
 ) -> ColumnElement[bool]:
     """Whether integer columns together are one of these rows. ``among`` one of them too finds it by index."""
-    return _Among(*columns, json.dumps(list(rows)))
+    return _Among(*columns, rows if isinstance(rows, BindParameter) else listed_together(rows))
+
+
+def given(name: str) -> BindParameter[str]:
+    """Stands for values in a statement that is built once."""
+    return bindparam(name, type_=String())
+
+
+def listed(values: Collection[int]) -> str:
+    """Values to be given to such a statement."""
+    return json.dumps([[value] for value in values])
+
+
+def listed_together(rows: Collection[tuple[int, ...]]) -> str:
+    """Rows to be given to such a statement."""
+    return json.dumps(list(rows))
 
 
 @compiles(_Among, "sqlite")

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import XAccount
-from perch.db.among import among
+from perch.db.among import among, given, listed
 from perch.posts import queries
 from perch.posts.models import Attempt, AttemptState, Post, Segment, SegmentMedia, SegmentState
 
@@ -69,30 +70,35 @@ _CARD = (
 
 async def next_posts(session: AsyncSession, account_ids: Sequence[int], now: datetime) -> dict[int, DuePost]:
     """Each account's earliest post that is due, in one reading: version and texts belong together."""
-    has_media = exists().where(SegmentMedia.segment_id == Segment.id)
-    attempts = select(func.count()).where(Attempt.segment_id == Segment.id).scalar_subquery()
-    statement = (
-        select(*_POST, *_CARD, has_media, attempts)
-        .select_from(_lane)
-        .join(_post, _post.id == _first_ready(now))
-        .join(Segment, Segment.post_id == _post.id)
-        .where(among(_lane.id, account_ids))
-        .order_by(_post.id, Segment.position)
-    )
-    rows = (await session.execute(statement)).all()
+    rows = (await session.execute(_next_posts(), {**queries.at(now), "accounts": listed(account_ids)})).all()
     posts = [_due(tuple(found)) for _, found in groupby(rows, key=lambda row: row[0])]
     return {post.account_id: post for post in posts}
 
 
-def has_work(now: datetime) -> ColumnElement[bool]:
-    """Whether an account has a post to send, or something to look for on X.
+@cache
+def _next_posts() -> Select[*tuple[Any, ...]]:
+    has_media = exists().where(SegmentMedia.segment_id == Segment.id)
+    attempts = select(func.count()).where(Attempt.segment_id == Segment.id).scalar_subquery()
+    return (
+        select(*_POST, *_CARD, has_media, attempts)
+        .select_from(_lane)
+        .join(_post, _post.id == _first_ready())
+        .join(Segment, Segment.post_id == _post.id)
+        .where(among(_lane.id, given("accounts")))
+        .order_by(_post.id, Segment.position)
+    )
+
+
+@cache
+def has_work() -> ColumnElement[bool]:
+    """Whether an account has a post to send, or something to look for on X, by ``queries.NOW``.
 
     Not while an attempt of it is armed or sending: in a lane that is free, a stopped process left that, and
     recovery has to say first what became of it.
     """
-    post = queries.ready(now).where(Post.account_id == XAccount.id).correlate(XAccount).exists()
+    post = queries.ready(queries.NOW).where(Post.account_id == XAccount.id).correlate(XAccount).exists()
     # Few attempts are looked for: all of them are read once, instead of all cards of each account.
-    look = XAccount.id.in_(queries.looks_due(now).with_only_columns(Segment.account_id))
+    look = XAccount.id.in_(queries.looks_due(queries.NOW).with_only_columns(Segment.account_id))
     left = (
         select(Segment.account_id)
         .join(Attempt, queries.from_attempt(Segment))
@@ -103,13 +109,18 @@ def has_work(now: datetime) -> ColumnElement[bool]:
 
 async def accounts_with_looks(session: AsyncSession, account_ids: Sequence[int], now: datetime) -> set[int]:
     """Those of these accounts for which something should be looked for on X now."""
-    due = queries.looks_due(now).where(among(Segment.account_id, account_ids))
-    return {account_id for account_id, _ in await session.execute(due)}
+    found = await session.execute(_looks_of(), {"now": now, "accounts": listed(account_ids)})
+    return {account_id for account_id, _ in found}
 
 
-def _first_ready(now: datetime) -> ColumnElement[int]:
+@cache
+def _looks_of() -> Select[int, datetime | None]:
+    return queries.looks_due(queries.NOW).where(among(Segment.account_id, given("accounts")))
+
+
+def _first_ready() -> ColumnElement[int]:
     return (
-        queries.ready(now)
+        queries.ready(queries.NOW)
         .with_only_columns(Post.id)
         .where(Post.account_id == _lane.id)
         .order_by(Post.due_at, Post.id)

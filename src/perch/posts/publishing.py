@@ -189,18 +189,18 @@ class Publisher:
     async def _work_in_lane(self, account_id: int) -> bool:
         """Whether anything was done: not where nothing is due, or another one holds the lane."""
         now = self.clock.now()
-        until = now + timedelta(seconds=self.pace.lease)
-        hold = await self.committer.commit(steps.take, lanes.Taking(account_id, self.worker, now, until))
-        if hold is None:
+        taking = lanes.Taking(account_id, self.worker, now, now + timedelta(seconds=self.pace.lease))
+        turn = await self.committer.commit(steps.seek, self._seek(taking))
+        if turn.hold is None:
             return False
         try:
-            with self._keeper.keeping(hold):
-                return await self._work(_Lane(hold))
+            with self._keeper.keeping(turn.hold):
+                return await self._work(_Lane(turn.hold), turn)
         finally:
-            await self.committer.commit(lanes.drop, hold)
+            await self.committer.commit(lanes.drop, turn.hold)
 
-    async def _work(self, lane: _Lane) -> bool:
-        turn = await self.committer.commit(steps.seek, self._seek(lane))
+    async def _work(self, lane: _Lane, turn: steps.Turn) -> bool:
+        """Do what the turn says, and what there is to do after it."""
         has_claimed = turn.post is not None
         while True:
             if turn.look_is_due:
@@ -209,8 +209,8 @@ class Publisher:
                 return has_claimed or lane.has_seen
             turn = await self._go_on(lane, turn.post, await self._publish(lane, turn.post, turn.held))
 
-    def _seek(self, lane: _Lane) -> steps.Seek:
-        return steps.Seek(lane.hold, self.clock.now(), self.terms, self.may_dispatch())
+    def _seek(self, lane: lanes.Hold | lanes.Taking) -> steps.Seek:
+        return steps.Seek(lane, self.clock.now(), self.terms, self.may_dispatch())
 
     async def _look(self, lane: _Lane) -> None:
         if self.looker is None or lane.has_looked:
@@ -356,7 +356,7 @@ class Publisher:
     async def _go_on(self, lane: _Lane, post: DuePost, said: _Said | None) -> steps.Turn:
         """Record, and ask in the same transaction for what is next."""
         handed_in = self._hand_in(lane, said) if said else None
-        seeking = None if self.is_stopping() else self.committer.hand_in(steps.seek, self._seek(lane))
+        seeking = None if self.is_stopping() else self.committer.hand_in(steps.seek, self._seek(lane.hold))
         if said is not None and handed_in is not None:
             await self._see_recorded(lane, post, said, handed_in)
         return steps.Turn() if seeking is None else await seeking

@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from perch.accounts.models import MissedPolicy, XAccount, XApp
+from perch.db import UtcDateTime
 from perch.jobs import Pace
 from perch.media.models import Asset
 from perch.posts.models import (
@@ -30,6 +43,15 @@ from perch.posts.standing import Standing, of
 OPEN_STATES = (PostState.SCHEDULED, PostState.PUBLISHING)
 _UNFINISHED = (*OPEN_STATES, PostState.MISSED, PostState.NEEDS_YOU, PostState.PARTLY_PUBLISHED)
 _LATE, _MISSED = timedelta(seconds=Pace().late), timedelta(seconds=Pace().missed)
+
+Instant = datetime | BindParameter[datetime]
+NOW = bindparam("now", type_=UtcDateTime())
+"""The moment, in statements of the publisher's every turn, which take longer to build than to run."""
+
+
+def at(now: datetime) -> dict[str, object]:
+    """What statements built with ``NOW`` are to be run with."""
+    return {"now": now, "late_before": now - _LATE, "missed_before": now - _MISSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +110,7 @@ def is_open() -> ColumnElement[bool]:
     return Post.state.in_(bindparam("open", OPEN_STATES, expanding=True, literal_execute=True, unique=True))
 
 
-def may_send(now: datetime) -> ColumnElement[bool]:
+def may_send(now: Instant) -> ColumnElement[bool]:
     """Whether neither a pause nor a rest holds up a post's account or its X app. A pause may let a probe."""
     return exists().where(
         XAccount.id == Post.account_id,
@@ -109,20 +131,26 @@ def is_paused() -> ColumnElement[bool]:
     )
 
 
-def _is_timely(now: datetime) -> ColumnElement[bool]:
+def _is_timely(now: Instant) -> ColumnElement[bool]:
     """Whether a post is not late, or it was decided that it goes out all the same; see ``missing``.
 
     While a pause holds it up nothing is decided; a late post may still be the probe of that pause. That the
     month's budget had no room for it until now is no decision.
     """
+    late_before = _before(now, "late_before", _LATE)
+    missed_before = _before(now, "missed_before", _MISSED)
     is_decided = and_(Post.try_at.is_not(None), Post.paused_reason.is_distinct_from(PauseReason.BUDGET))
     may_probe = exists().where(XAccount.id == Post.account_id, XAccount.missed_policy == MissedPolicy.SEND)
     return or_(
-        Post.due_at > now - _LATE,
+        Post.due_at > late_before,
         is_decided,
         Post.state == PostState.PUBLISHING,
-        and_(Post.due_at > now - _MISSED, is_paused(), may_probe),
+        and_(Post.due_at > missed_before, is_paused(), may_probe),
     )
+
+
+def _before(now: Instant, name: str, span: timedelta) -> Instant:
+    return now - span if isinstance(now, datetime) else bindparam(name, type_=UtcDateTime())
 
 
 @cache  # it takes longer to build than to run, and the publisher asks it at every turn
@@ -158,7 +186,7 @@ def _is_being_tried() -> ColumnElement[bool]:
     return has_attempt(LIVE_ATTEMPTS)
 
 
-def ready(now: datetime) -> Select[Post]:
+def ready(now: Instant) -> Select[Post]:
     """Posts that may go out now."""
     return select(Post).where(
         is_open(),
@@ -171,7 +199,7 @@ def ready(now: datetime) -> Select[Post]:
     )
 
 
-def looks_due(until: datetime) -> Select[int, datetime | None]:
+def looks_due(until: Instant) -> Select[int, datetime | None]:
     """(account, instant) of what is to be looked for on X by then."""
     return (
         select(Segment.account_id, Attempt.look_at)

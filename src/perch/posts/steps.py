@@ -7,16 +7,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, insert, select, update
+from sqlalchemy import ScalarSelect, Select, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from perch.accounts import lanes
 from perch.accounts.models import XAccount, XApp
 from perch.budget import reserving
 from perch.budget.models import Spend
-from perch.db.among import among, together_among
+from perch.db.among import among, given, listed, listed_together, together_among
 from perch.db.bulk import insert_rows, update_rows
 from perch.posts import affording, braking, chain, lineup, queries
 from perch.posts.admitting import NO_TERMS, Terms, admit
@@ -28,6 +31,7 @@ from perch.posts.pausing import Mended
 _TERMINAL = (PostState.PUBLISHED, PostState.REFUSED, PostState.CANCELLED, PostState.EXPIRED)
 _UNDECIDED = (AttemptState.ARMED, AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.NEEDS_YOU)
 _QUIET = {"synchronize_session": False}
+_ATTEMPTING = insert(Attempt).returning(Attempt.segment_id, Attempt.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Ask for what a lane is to do next. ``may_send``: whether that may be a post."""
+    """Ask for what a lane is to do next, first taking it where it is not held yet.
 
-    hold: lanes.Hold
+    ``may_send``: whether that may be a post.
+    """
+
+    lane: lanes.Hold | lanes.Taking
     at: datetime
     terms: Terms = NO_TERMS
     may_send: bool = True
@@ -61,8 +68,12 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a lane is to do: send a post that was claimed for it, look on X, both, or nothing."""
+    """What a lane is to do: send a post that was claimed for it, look on X, both, or nothing.
 
+    ``hold`` is None where the lane was not taken: somebody holds it, or there is nothing to do.
+    """
+
+    hold: lanes.Hold | None = None
     post: DuePost | None = None
     held: Held | None = None
     look_is_due: bool = False
@@ -126,48 +137,75 @@ class Recording:
 
 async def take(session: AsyncSession, takings: Sequence[lanes.Taking]) -> list[lanes.Hold | None]:
     """The lanes taken, of accounts that have something to do."""
-    return await lanes.take(session, takings, lineup.has_work(max(taking.at for taking in takings)))
+    moment = queries.at(max(taking.at for taking in takings))
+    return await lanes.take(session, takings, lineup.has_work(), moment)
 
 
 async def seek(session: AsyncSession, seeks: Sequence[Seek]) -> list[Turn]:
     """What each lane is to do next, its post claimed."""
-    accounts = [seek.hold.account_id for seek in seeks]
+    holds = await _holds(session, seeks)
+    turns = await _turns(session, [(seek, hold) for seek, hold in zip(seeks, holds, strict=True) if hold])
+    return [Turn() if hold is None else turns[hold] for hold in holds]
+
+
+async def _holds(session: AsyncSession, seeks: Sequence[Seek]) -> list[lanes.Hold | None]:
+    takings = [seek.lane for seek in seeks if isinstance(seek.lane, lanes.Taking)]
+    taken = iter(await take(session, takings) if takings else [])
+    return [seek.lane if isinstance(seek.lane, lanes.Hold) else next(taken) for seek in seeks]
+
+
+async def _turns(session: AsyncSession, seeking: Sequence[tuple[Seek, lanes.Hold]]) -> dict[lanes.Hold, Turn]:
+    """What each lane that is held is to do."""
+    if not seeking:
+        return {}
     # The latest moment, since all have passed: a post that came due for one of them must not be overlooked.
-    at = max(seek.at for seek in seeks)
-    found = await lineup.next_posts(session, [one.hold.account_id for one in seeks if one.may_send], at)
-    looks = await lineup.accounts_with_looks(session, accounts, at)
+    at = max(seek.at for seek, _ in seeking)
+    found = await lineup.next_posts(session, [hold.account_id for one, hold in seeking if one.may_send], at)
+    looks = await lineup.accounts_with_looks(session, [hold.account_id for _, hold in seeking], at)
     claims = [
-        Claim(Held(post.id, post.account_id, post.version, seek.hold.fence), at, seek.terms)
-        for seek in seeks
-        if (post := found.get(seek.hold.account_id)) is not None
+        Claim(Held(post.id, post.account_id, post.version, hold.fence), at, seek.terms)
+        for seek, hold in seeking
+        if (post := found.get(hold.account_id)) is not None
     ]
     won = await claim(session, claims) if claims else []
     claimed = {one.held.account_id: one.held for one, is_won in zip(claims, won, strict=True) if is_won}
-    return [Turn(found[key] if key in claimed else None, claimed.get(key), key in looks) for key in accounts]
+    return {
+        hold: Turn(hold, found[key] if key in claimed else None, claimed.get(key), key in looks)
+        for _, hold in seeking
+        for key in (hold.account_id,)
+    }
 
 
 async def claim(session: AsyncSession, claims: Sequence[Claim]) -> list[bool]:
     """Whether each post is now ``publishing`` for its lane."""
     held = [claim.held for claim in claims]
-    statement = (
+    asked = {**_as_held(held), "now": claims[0].at}
+    taken = dict((await session.execute(_claiming(), asked, execution_options=_QUIET)).all())
+    won = await admit(session, taken, claims[0].terms, claims[0].at)
+    return [one.post_id in won for one in held]
+
+
+@cache
+def _claiming() -> ReturningUpdate[int, str | None]:
+    fence = select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery()
+    return (
         update(Post)
         .where(
-            _as_held(held),
+            # The version, and the fence of its lane, that somebody counts on.
+            among(Post.id, given("posts")),
+            together_among((Post.id, Post.version, fence), given("held")),
             Post.state.in_((PostState.SCHEDULED, PostState.PUBLISHING)),
-            Post.due_at <= claims[0].at,
-            queries.may_send(claims[0].at),
+            Post.due_at <= queries.NOW,
+            queries.may_send(queries.NOW),
         )
         .values(
             state=PostState.PUBLISHING,
             paused_reason=_probed(),
-            fence=select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery(),
-            updated_at=claims[0].at,
+            fence=fence,
+            updated_at=queries.NOW,
         )
         .returning(Post.id, Post.paused_reason)
     )
-    taken = dict((await session.execute(statement, execution_options=_QUIET)).all())
-    won = await admit(session, taken, claims[0].terms, claims[0].at)
-    return [one.post_id in won for one in held]
 
 
 async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | None]:
@@ -177,7 +215,7 @@ async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | No
     if not winners:
         return [None] * len(armings)
     rows = [_attempt(arming, segments[arming.segment_id].attempts + 1) for arming in winners]
-    made = await session.execute(insert(Attempt).returning(Attempt.segment_id, Attempt.id), rows)
+    made = await session.execute(_ATTEMPTING, rows)
     ids: dict[int, int] = dict(made.all())
     tails = {one.post_id: one.tail for one in segments.values()}
     armed = [chain.Happening(one.held.post_id, one.at, "armed", one.detail) for one in winners]
@@ -187,23 +225,31 @@ async def arm(session: AsyncSession, armings: Sequence[Arming]) -> list[int | No
 
 async def begin(session: AsyncSession, beginnings: Sequence[Beginning]) -> list[bool]:
     """Whether each attempt may be written to the socket now. Its story is told with what came of it."""
+    asked = {
+        "attempts": listed([beginning.attempt_id for beginning in beginnings]),
+        "now": max(beginning.at for beginning in beginnings),
+    }
+    won = set(await session.scalars(_beginning(), asked, execution_options=_QUIET))
+    return [beginning.attempt_id in won for beginning in beginnings]
+
+
+@cache
+def _beginning() -> ReturningUpdate[int]:
     lane = exists().where(
         Segment.id == Attempt.segment_id,
         XAccount.id == Segment.account_id,
         XAccount.fence == Attempt.fence,
     )
-    statement = (
+    return (
         update(Attempt)
         .where(
-            among(Attempt.id, [beginning.attempt_id for beginning in beginnings]),
+            among(Attempt.id, given("attempts")),
             Attempt.state == AttemptState.ARMED,
             lane,
         )
-        .values(state=AttemptState.SENDING, sent_at=max(beginning.at for beginning in beginnings))
+        .values(state=AttemptState.SENDING, sent_at=queries.NOW)
         .returning(Attempt.id)
     )
-    won = set(await session.scalars(statement, execution_options=_QUIET))
-    return [beginning.attempt_id in won for beginning in beginnings]
 
 
 async def record(session: AsyncSession, recordings: Sequence[Recording]) -> list[bool]:
@@ -229,13 +275,11 @@ def _probed() -> ScalarSelect[str | None]:
     )
 
 
-def _as_held(held: Sequence[Held]) -> ColumnElement[bool]:
-    """Whether a post has the version, and its lane the fence, that somebody counts on."""
-    fence = select(XAccount.fence).where(XAccount.id == Post.account_id).scalar_subquery()
-    rows = [(one.post_id, one.version, one.fence) for one in held]
-    return and_(
-        among(Post.id, [one.post_id for one in held]), together_among((Post.id, Post.version, fence), rows)
-    )
+def _as_held(held: Sequence[Held]) -> dict[str, object]:
+    return {
+        "posts": listed([one.post_id for one in held]),
+        "held": listed_together([(one.post_id, one.version, one.fence) for one in held]),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +295,15 @@ class _Armable:
 
 async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[int, _Armable]:
     """The waiting cards of posts under way, with every card before them out; their posts are held."""
+    found = (await session.execute(_armables(), {"segments": listed(segment_ids)})).all()
+    return {
+        segment_id: _Armable(post_id, version, fence, made, chain.Tail(public_id, seq, digest))
+        for segment_id, post_id, version, fence, made, public_id, seq, digest in found
+    }
+
+
+@cache
+def _armables() -> Select[*tuple[Any, ...]]:
     earlier = aliased(Segment)
     is_early = exists().where(
         earlier.post_id == Segment.post_id,
@@ -262,7 +315,7 @@ async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[in
         .where(Attempt.segment_id == Segment.id)
         .scalar_subquery()
     )
-    statement = (
+    return (
         select(
             Segment.id, Post.id, Post.version, XAccount.fence, attempts,
             Post.public_id, Post.story_seq, Post.story_hash,
@@ -270,7 +323,7 @@ async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[in
         .join(Post, Post.id == Segment.post_id)
         .join(XAccount, XAccount.id == Post.account_id)
         .where(
-            among(Segment.id, segment_ids),
+            among(Segment.id, given("segments")),
             Segment.state == SegmentState.WAITING,
             Post.state == PostState.PUBLISHING,
             ~is_early,
@@ -278,11 +331,6 @@ async def _armable(session: AsyncSession, segment_ids: Sequence[int]) -> dict[in
         .order_by(Post.id)
         .with_for_update(of=Post, key_share=True)
     )  # fmt: skip
-    found = (await session.execute(statement)).all()
-    return {
-        segment_id: _Armable(post_id, version, fence, made, chain.Tail(public_id, seq, digest))
-        for segment_id, post_id, version, fence, made, public_id, seq, digest in found
-    }
 
 
 def _is_standing(arming: Arming, segment: _Armable | None) -> bool:
@@ -347,23 +395,9 @@ class _Standing:
 
 
 async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _Standing:
-    posts = (
-        select(
-            Post.id, Post.state, Post.account_id, Post.fence,
-            Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
-            Post.public_id, Post.story_seq, Post.story_hash,
-        )
-        .where(among(Post.id, {one.post_id for one in recordings}))
-        .order_by(Post.id)
-        .with_for_update(of=Post, key_share=True)
-    )  # fmt: skip
-    attempts = (
-        select(Attempt.id, Attempt.state, Attempt.sent_at)
-        .where(among(Attempt.id, {one.attempt_id for one in recordings if one.attempt_id is not None}))
-        .order_by(Attempt.id)
-        .with_for_update(key_share=True)
-    )
-    found = (await session.execute(posts)).all()
+    posts = {"posts": listed({one.post_id for one in recordings})}
+    attempts = {"attempts": listed({one.attempt_id for one in recordings if one.attempt_id is not None})}
+    found = (await session.execute(_standing_posts(), posts)).all()
     return _Standing(
         {row[0]: row[1] for row in found},
         {row[0]: row[2] for row in found},
@@ -372,7 +406,31 @@ async def _standing(session: AsyncSession, recordings: Sequence[Recording]) -> _
         {row[0]: row[5] for row in found},
         any(row[6] for row in found),
         {row[0]: chain.Tail(row[7], row[8], row[9]) for row in found},
-        {row[0]: (row[1], row[2]) for row in await session.execute(attempts)},
+        {row[0]: (row[1], row[2]) for row in await session.execute(_standing_attempts(), attempts)},
+    )
+
+
+@cache
+def _standing_posts() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Post.id, Post.state, Post.account_id, Post.fence,
+            Post.paused_reason, Post.reserved_micros, reserving.is_kept(),
+            Post.public_id, Post.story_seq, Post.story_hash,
+        )
+        .where(among(Post.id, given("posts")))
+        .order_by(Post.id)
+        .with_for_update(of=Post, key_share=True)
+    )  # fmt: skip
+
+
+@cache
+def _standing_attempts() -> Select[int, str, datetime | None]:
+    return (
+        select(Attempt.id, Attempt.state, Attempt.sent_at)
+        .where(among(Attempt.id, given("attempts")))
+        .order_by(Attempt.id)
+        .with_for_update(key_share=True)
     )
 
 
