@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,6 +37,14 @@ class People:
             await self.sign_in(self.name(number))
 
     async def sign_in(self, username: str) -> None:
+        """Try until it is done: whose answer got lost finds the sign-in spent, and presses once more."""
+        for _ in range(4):
+            with suppress(RuntimeError):
+                await self._sign_in(username)
+                return
+        await self._sign_in(username)
+
+    async def _sign_in(self, username: str) -> None:
         """The way of the small contract: begin, consent, come back with a token."""
         begun = await self._perch("GET", "/startAuth")
         asked = dict(parse_qsl(urlsplit(begun["authorization_url"]).query))

@@ -415,7 +415,8 @@ class World:
             await self.deliver()
             worker = worker if worker is not None and not worker.doom.is_dead else self.worker()
             try:
-                await worker.work(account_id)
+                async with asyncio.timeout(30):  # real seconds: a turn takes milliseconds, or never ends
+                    await worker.work(account_id)
             except Crashed:
                 continue
             if not await self._is_open(account_id) and not self.on_the_way:
