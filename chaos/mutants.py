@@ -201,9 +201,10 @@ def _verdict(source: Path, tests: Sequence[str]) -> str:
     environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE, check=False, text=True
         )
     except subprocess.TimeoutExpired:
         return "no end in time"
+    print(*done.stdout.splitlines()[-3:], sep="\n", file=sys.stderr)
     # 1: a test failed. Anything else but green means that the tests did not run.
     return {0: "survived", 1: "caught"}.get(done.returncode, f"pytest said {done.returncode}")
