@@ -92,7 +92,7 @@ async def _play(
     ended: dict[str, str] = {}
     async with asyncio.TaskGroup() as group:
         reaping = group.create_task(reaper.reap())
-        feeding = group.create_task(people.write_all())
+        feeding = group.create_task(people.write_all(reaper.has_come_to))
         watching = group.create_task(reaper.watch())
         await _until_rest(people, reaper, found, ended, (reaping, feeding))
         watching.cancel()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,13 +53,18 @@ class People:
         finished = await self._perch("GET", f"{back.path}?{back.query}")
         self.tokens[username] = finished["access_token"]
 
-    async def write_all(self) -> None:
-        """All wishes, spread over the time of the kills, a few at once."""
+    async def write_all(self, may_go_on: Callable[[float], bool]) -> None:
+        """All wishes, spread over the time of the kills, a few at once.
+
+        ``may_go_on`` says whether this share of them may be written: on a slow machine kills take longer.
+        """
         pause = self.plan.seconds_of_feeding / self.plan.posts
         begun, working = time.monotonic(), asyncio.Semaphore(8)
         async with asyncio.TaskGroup() as group:
             for wish in wishes(self.plan):
                 await asyncio.sleep(begun + wish.number * pause - time.monotonic())
+                while not may_go_on(wish.number / self.plan.posts):  # noqa: ASYNC110 - a test may ask again
+                    await asyncio.sleep(0.1)
                 await working.acquire()
                 group.create_task(self._write(wish)).add_done_callback(lambda _: working.release())
 

@@ -49,6 +49,10 @@ class Reaper:
                     await self._database(chance.uniform(0.2, 3.0))
             self.troubled.append((begun, _now_ms()))
 
+    def has_come_to(self, share: float) -> bool:
+        """Whether the next kill but one is beyond this share of them all."""
+        return share * self.plan.kills <= self.done["kill"] + 1
+
     def _turn(self, name: str) -> asyncio.Lock:
         """Who kills or starts a process has it to himself: two that start it would leave one behind."""
         return self._turns.setdefault(name, asyncio.Lock())
