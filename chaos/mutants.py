@@ -118,7 +118,8 @@ MUTANTS = (
         "            return repeated\n", ""),
     bug("every card replies to the first one", PUBLISHING, "said.x_post_id if said else parent, held)",
         "parent, held)"),
-    bug("a card goes out while the one before is unknown", "posts/queries.py", "        ~live,\n", ""),
+    bug("a card goes out while the one before is unknown", "posts/queries.py",
+        "        ~_is_being_tried(),\n", ""),
     bug("recovery takes a send for one that never began", "posts/recovering.py",
         "        if attempt.state == AttemptState.ARMED:\n            recording = outcomes.never_begun(",
         "        if attempt.state in (AttemptState.ARMED, AttemptState.SENDING):\n"

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from perch.accounts.models import XAccount, XApp
 from perch.notices import queries as notices
 from perch.posts import resuming
-from perch.posts.models import PostState
+from perch.posts.models import Post, PostState
 
 POST = {"method": "POST", "path": "/2/tweets"}
 
@@ -47,6 +47,12 @@ async def requests(house, status=None):
 async def paused_app(house):
     app = await app_of(house)
     return app if app.paused_reason else None
+
+
+async def is_quiet(house):
+    """Whether no post is under way: an answer that comes after a resume would pause its app again."""
+    async with house.perch.db.read() as session:
+        return await session.scalar(select(Post.id).where(Post.state == PostState.PUBLISHING)) is None
 
 
 async def published(writer, posts):
@@ -147,6 +153,7 @@ async def test_a_person_resumes_what_one_notice_told_of(working, ada, ben):
     await working.control("PUT", "/_sandbox/settings", {"credits": 0})
     posts = [await ada.write("Mine"), await ben.write("Theirs")]
     await until(lambda: paused_app(working))
+    await until(lambda: is_quiet(working))
     await working.control("PUT", "/_sandbox/settings", {"credits": 1000})
     perch = working.perch
     async with perch.db.write() as session:
