@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FAILPOINTS = ("tests/protocol/test_failpoints.py", "-k", "sqlite and thread and (none or lost or late)")
+MEDIA = ("tests/protocol/test_failpoints.py", "-k", "sqlite and media and lost")
 RACES = (
     "tests/posts/test_steps.py",
     "tests/posts/test_races.py",
@@ -115,9 +116,9 @@ MUTANTS = (
         "    if looked_at < sent_at:\n", *LOOKS),
     bug("the second send has new bytes", PUBLISHING,
         "        if card.attempts and (repeated := await self._repeated(card)) is not None:\n"
-        "            return repeated\n", ""),
-    bug("every card replies to the first one", PUBLISHING, "said.x_post_id if said else parent, held)",
-        "parent, held)"),
+        "            return repeated\n", "", *MEDIA),
+    bug("every card replies to the first one", "posts/lineup.py", "            parent = card.x_post_id\n",
+        "            parent = parent or card.x_post_id\n"),
     bug("a card goes out while the one before is unknown", "posts/queries.py",
         "        ~_is_being_tried(),\n", ""),
     bug("recovery takes a send for one that never began", "posts/recovering.py",
