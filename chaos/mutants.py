@@ -119,8 +119,16 @@ MUTANTS = (
         "            return repeated\n", "", *MEDIA),
     bug("every card replies to the first one", "posts/lineup.py", "            parent = card.x_post_id\n",
         "            parent = parent or card.x_post_id\n"),
-    bug("a card goes out while the one before is unknown", "posts/queries.py",
-        "        ~_is_being_tried(),\n", ""),
+    Mutant(
+        "a card goes out while the one before is unknown",
+        (
+            Edit("posts/queries.py", "        ~_is_being_tried(),\n", ""),
+            Edit("posts/lineup.py", "has_begun or card.state == SegmentState.WAITING\n",
+                 "has_begun or (card.state == SegmentState.WAITING and not card.attempts)\n"),
+            Edit(PUBLISHING, "            raise _NoParent\n", "            pass\n"),
+            Edit(STEPS, "            ~is_early,\n", ""),
+        ),
+    ),
     bug("recovery takes a send for one that never began", "posts/recovering.py",
         "        if attempt.state == AttemptState.ARMED:\n            recording = outcomes.never_begun(",
         "        if attempt.state in (AttemptState.ARMED, AttemptState.SENDING):\n"
