@@ -48,6 +48,22 @@ async def start(instance):
     return worker
 
 
+async def freeze(instance, worker):
+    """Stop it where it holds no lock on the file: whoever writes posts would wait for it in vain."""
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.05)
+        with sqlite3.connect(instance.data / "perch.db", timeout=0, isolation_level=None) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                worker.send_signal(signal.SIGCONT)
+            else:
+                return
+        await asyncio.sleep(0.02)
+
+
 async def write(instance, *said):
     for text in said:
         await asyncio.to_thread(instance.run, "post", text, "--at", "now", "--json", PERCH_PACE=PACE)
@@ -88,7 +104,7 @@ async def test_a_worker_that_turns_in_time_lives_on_and_ends_on_a_signal(apart):
 
 async def test_work_goes_on_within_two_seconds_of_a_restart_after_a_kill(apart):
     worker = await start(apart)
-    worker.send_signal(signal.SIGSTOP)
+    await freeze(apart, worker)
     queue = [apart.begin("post", f"Number {number}", PERCH_PACE=PACE) for number in range(3)]
     await until(lambda: len(states(apart)) == 3)
     await apart.stop(worker, signal.SIGKILL)
