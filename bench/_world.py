@@ -206,7 +206,7 @@ def _workers(settings: Settings, count: int) -> Iterator[list[psutil.Process]]:
             with (settings.data_dir / f"worker{number}.log").open("wb") as log:
                 running.append(
                     subprocess.Popen(
-                        [*_prefix(number), sys.executable, "-m", "perch", "worker"],
+                        [sys.executable, "-m", "perch", "worker"],
                         stdout=log,
                         stderr=log,
                         env={**environment, "PERCH_DATA_DIR": str(folder)},
@@ -219,11 +219,6 @@ def _workers(settings: Settings, count: int) -> Iterator[list[psutil.Process]]:
             process.terminate()
         for process in running:
             process.wait(60)
-
-
-def _prefix(number: int) -> list[str]:
-    """A profiler to run the first worker under, such as ``py-spy record -o out.svg --``."""
-    return os.environ.get("BENCH_UNDER", "").split() if number == 0 else []
 
 
 def _cpu(processes: Sequence[psutil.Process]) -> float:

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 from sqlalchemy import MetaData
-from sqlalchemy.exc import DBAPIError
 
 import perch.accounts.models
 import perch.budget.models
@@ -267,10 +266,10 @@ async def _is_current(perch: Perch) -> bool:
         if await version(perch.db) == head():
             return True
         await require_known(perch.db)
-    except (DatabaseUnusable, DBAPIError) as error:
+    except DatabaseUnusable as error:
         if perch.db.is_sqlite:
             raise  # a file does not become a database by waiting
-        log.warning("database_awaited", cause=str(error).splitlines()[0])
+        log.warning("database_awaited", cause=error.sentence)
     return False
 
 

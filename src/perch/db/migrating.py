@@ -102,9 +102,10 @@ async def version(database: Database) -> str | None:
 
 
 async def require_known(database: Database) -> None:
-    """Raises NewerDatabase when a later Perch has been at work."""
-    async with database.engine.connect() as connection:
-        await connection.run_sync(lambda inner: _refuse_newer(inner, config_for(inner, MetaData())))
+    """Raises NewerDatabase when a later Perch has been at work, and DatabaseUnusable."""
+    with _named(database):
+        async with database.engine.connect() as connection:
+            await connection.run_sync(lambda inner: _refuse_newer(inner, config_for(inner, MetaData())))
 
 
 def head() -> str | None:
